@@ -1,0 +1,212 @@
+/*
+ * What Swift cannot say itself: kernel headers, variadic and generic C calls, atomics on raw memory,
+ * and the exit union of struct kvm_run. Nothing here decides anything.
+ */
+#ifndef SVMM_CLINUX_H
+#define SVMM_CLINUX_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <linux/fs.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* ---- variadic calls ------------------------------------------------------------------------------------- */
+
+/* ioctl(2) with a pointer argument. */
+static inline int svmm_ioctl_pointer(int fd, unsigned long request, void *argument)
+{
+    return ioctl(fd, request, argument);
+}
+
+/* ioctl(2) with an integer argument. */
+static inline int svmm_ioctl_value(int fd, unsigned long request, unsigned long argument)
+{
+    return ioctl(fd, request, argument);
+}
+
+/* open(2). */
+static inline int svmm_open(const char *path, int flags, mode_t mode)
+{
+    return open(path, flags, mode);
+}
+
+/* fcntl(2) with an integer argument. */
+static inline int svmm_fcntl_value(int fd, int command, int argument)
+{
+    return fcntl(fd, command, argument);
+}
+
+/* fcntl(2) F_OFD_SETLK of the whole file: type is F_RDLCK or F_WRLCK. */
+static inline int svmm_lock_whole_file(int fd, int type)
+{
+    struct flock lock;
+    memset(&lock, 0, sizeof(lock));
+    lock.l_type = (short)type;
+    lock.l_whence = SEEK_SET;
+    return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+/* ---- calls whose address argument is a transparent union in glibc's GNU mode --------------------------------- */
+
+/* bind(2) with a pathname address. */
+static inline int svmm_bind_unix(int fd, const struct sockaddr_un *address)
+{
+    return bind(fd, (const struct sockaddr *)address, sizeof(*address));
+}
+
+/* connect(2) with a pathname address. */
+static inline int svmm_connect_unix(int fd, const struct sockaddr_un *address)
+{
+    return connect(fd, (const struct sockaddr *)address, sizeof(*address));
+}
+
+/* accept4(2), the peer's address not asked for. */
+static inline int svmm_accept(int fd, int flags)
+{
+    return accept4(fd, 0, 0, flags);
+}
+
+/* ---- ioctl numbers: the macros are casts that Swift does not import ------------------------------------------ */
+
+enum svmm_ioctl {
+    SVMM_KVM_GET_API_VERSION = KVM_GET_API_VERSION,
+    SVMM_KVM_CREATE_VM = KVM_CREATE_VM,
+    SVMM_KVM_CHECK_EXTENSION = KVM_CHECK_EXTENSION,
+    SVMM_KVM_GET_VCPU_MMAP_SIZE = KVM_GET_VCPU_MMAP_SIZE,
+    SVMM_KVM_CREATE_VCPU = KVM_CREATE_VCPU,
+    SVMM_KVM_CREATE_IRQCHIP = KVM_CREATE_IRQCHIP,
+    SVMM_KVM_SET_TSS_ADDR = KVM_SET_TSS_ADDR,
+    SVMM_KVM_RUN = KVM_RUN,
+};
+
+static const unsigned long svmm_kvm_get_supported_cpuid = KVM_GET_SUPPORTED_CPUID;
+static const unsigned long svmm_kvm_set_user_memory_region = KVM_SET_USER_MEMORY_REGION;
+static const unsigned long svmm_kvm_set_identity_map_addr = KVM_SET_IDENTITY_MAP_ADDR;
+static const unsigned long svmm_kvm_create_pit2 = KVM_CREATE_PIT2;
+static const unsigned long svmm_kvm_irq_line = KVM_IRQ_LINE;
+static const unsigned long svmm_kvm_ioeventfd = KVM_IOEVENTFD;
+static const unsigned long svmm_kvm_irqfd = KVM_IRQFD;
+static const unsigned long svmm_kvm_set_cpuid2 = KVM_SET_CPUID2;
+static const unsigned long svmm_kvm_get_regs = KVM_GET_REGS;
+static const unsigned long svmm_kvm_set_regs = KVM_SET_REGS;
+static const unsigned long svmm_kvm_get_sregs = KVM_GET_SREGS;
+static const unsigned long svmm_kvm_set_sregs = KVM_SET_SREGS;
+static const unsigned long svmm_kvm_set_fpu = KVM_SET_FPU;
+static const unsigned long svmm_kvm_set_msrs = KVM_SET_MSRS;
+static const unsigned long svmm_kvm_get_lapic = KVM_GET_LAPIC;
+static const unsigned long svmm_kvm_set_lapic = KVM_SET_LAPIC;
+static const unsigned long svmm_kvm_translate = KVM_TRANSLATE;
+static const unsigned long svmm_blkgetsize64 = BLKGETSIZE64;
+static const unsigned long svmm_tiocgwinsz = TIOCGWINSZ;
+
+/* ---- structures with flexible array members ------------------------------------------------------------------ */
+
+#define SVMM_CPUID_CAPACITY 256
+
+struct svmm_cpuid {
+    uint32_t nent;
+    uint32_t padding;
+    struct kvm_cpuid_entry2 entries[SVMM_CPUID_CAPACITY];
+};
+
+static inline struct kvm_cpuid_entry2 *svmm_cpuid_entries(struct svmm_cpuid *cpuid)
+{
+    return cpuid->entries;
+}
+
+#define SVMM_MSR_CAPACITY 16
+
+struct svmm_msrs {
+    uint32_t nmsrs;
+    uint32_t pad;
+    struct kvm_msr_entry entries[SVMM_MSR_CAPACITY];
+};
+
+static inline struct kvm_msr_entry *svmm_msr_entries(struct svmm_msrs *msrs)
+{
+    return msrs->entries;
+}
+
+/* ---- struct kvm_run: exits, read in place -------------------------------------------------------------------- */
+
+static inline uint32_t svmm_run_exit_reason(const struct kvm_run *run) { return run->exit_reason; }
+static inline uint8_t svmm_run_io_direction(const struct kvm_run *run) { return run->io.direction; }
+static inline uint8_t svmm_run_io_size(const struct kvm_run *run) { return run->io.size; }
+static inline uint16_t svmm_run_io_port(const struct kvm_run *run) { return run->io.port; }
+static inline uint32_t svmm_run_io_count(const struct kvm_run *run) { return run->io.count; }
+static inline uint64_t svmm_run_io_data_offset(const struct kvm_run *run) { return run->io.data_offset; }
+static inline uint64_t svmm_run_mmio_address(const struct kvm_run *run) { return run->mmio.phys_addr; }
+static inline uint32_t svmm_run_mmio_length(const struct kvm_run *run) { return run->mmio.len; }
+static inline uint8_t svmm_run_mmio_is_write(const struct kvm_run *run) { return run->mmio.is_write; }
+static inline uint8_t *svmm_run_mmio_data(struct kvm_run *run) { return run->mmio.data; }
+static inline uint64_t svmm_run_fail_entry_reason(const struct kvm_run *run)
+{
+    return run->fail_entry.hardware_entry_failure_reason;
+}
+static inline uint32_t svmm_run_internal_suberror(const struct kvm_run *run) { return run->internal.suberror; }
+static inline uint32_t svmm_run_internal_ndata(const struct kvm_run *run) { return run->internal.ndata; }
+static inline uint64_t svmm_run_internal_data(const struct kvm_run *run, unsigned index)
+{
+    return index < 16 ? run->internal.data[index] : 0;
+}
+static inline uint32_t svmm_run_system_event(const struct kvm_run *run) { return run->system_event.type; }
+static inline void svmm_run_set_immediate_exit(struct kvm_run *run, uint8_t value)
+{
+    __atomic_store_n(&run->immediate_exit, value, __ATOMIC_RELAXED);
+}
+
+/* ---- atomics on memory shared with the guest ------------------------------------------------------------------ */
+
+static inline uint16_t svmm_load_acquire_u16(const void *address)
+{
+    return __atomic_load_n((const uint16_t *)address, __ATOMIC_ACQUIRE);
+}
+static inline uint16_t svmm_load_relaxed_u16(const void *address)
+{
+    return __atomic_load_n((const uint16_t *)address, __ATOMIC_RELAXED);
+}
+static inline void svmm_store_release_u16(void *address, uint16_t value)
+{
+    __atomic_store_n((uint16_t *)address, value, __ATOMIC_RELEASE);
+}
+static inline void svmm_full_barrier(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+/* ---- the kick signal of vCPU threads -------------------------------------------------------------------------- */
+
+static inline void svmm_ignore_signal_handler(int signal) { (void)signal; }
+
+/* Installs an empty handler, without SA_RESTART, so that the signal interrupts KVM_RUN and does nothing else. */
+static inline int svmm_install_kick_handler(int signal)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = svmm_ignore_signal_handler;
+    return sigaction(signal, &action, 0);
+}
+
+/* SIGRTMIN is a function call in glibc. */
+static inline int svmm_first_realtime_signal(void) { return SIGRTMIN; }
+
+#endif

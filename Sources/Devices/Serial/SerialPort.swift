@@ -1,0 +1,62 @@
+import Synchronization
+
+/// A 16550A UART (National Semiconductor PC16550D data sheet) that sends and receives without delay.
+///
+/// Registers are accessed from vCPU threads, `receive` from the console's.
+public final class SerialPort: PortDevice {
+    /// Takes the bytes the guest sends: from vCPU threads, one at a time. Must not block.
+    public typealias OutputHandler = @Sendable (UInt8) -> Void
+
+    private let state: Mutex<SerialState>
+    private let output: OutputHandler
+    private let setInterrupt: InterruptLevelHandler
+    private let roomForInput: @Sendable () -> Void
+
+    /// - Parameter roomForInput: called when the guest has emptied the receiver's FIFO.
+    public init(
+        output: @escaping OutputHandler, setInterrupt: @escaping InterruptLevelHandler,
+        roomForInput: @escaping @Sendable () -> Void = {}
+    ) {
+        state = Mutex(SerialState())
+        self.output = output
+        self.setInterrupt = setInterrupt
+        self.roomForInput = roomForInput
+    }
+
+    /// Puts bytes into the receiver's FIFO, as many as it takes; returns their count.
+    public func receive(_ bytes: ArraySlice<UInt8>) -> Int {
+        state.withLock { state in
+            let count = state.receive(bytes)
+            updateInterrupt(&state)
+            return count
+        }
+    }
+
+    public func read(offset: UInt16, size: Int) -> UInt32 {
+        let (value, hasRoom) = state.withLock { state in
+            let before = state.isReceiverEmpty
+            let value = state.read(offset)
+            updateInterrupt(&state)
+            return (value, !before && state.isReceiverEmpty)
+        }
+        if hasRoom { roomForInput() }
+        return UInt32(value)
+    }
+
+    public func write(offset: UInt16, size: Int, value: UInt32) {
+        let sent = state.withLock { state in
+            let sent = state.write(offset, UInt8(truncatingIfNeeded: value))
+            updateInterrupt(&state)
+            return sent
+        }
+        if let sent { output(sent) }
+    }
+
+    private func updateInterrupt(_ state: inout SerialState) {
+        let level = state.wantsInterrupt
+        if level != state.line {
+            state.line = level
+            setInterrupt(level)
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import CLinux
+import Glibc
+
+/// Pages mapped into this process, unmapped when the value ends.
+///
+/// Sound to share between threads as far as the accesses themselves are: the mapping never moves.
+public struct MemoryMapping: ~Copyable, @unchecked Sendable {
+    public let base: UnsafeMutableRawPointer
+    public let count: Int
+
+    /// Zero pages of its own, given memory only when touched and charged to no swap. The C function is `mmap`
+    /// (MAP_PRIVATE, MAP_ANONYMOUS, MAP_NORESERVE).
+    public init(anonymousBytes count: Int) throws(Errno) {
+        try self.init(count: count, protection: PROT_READ | PROT_WRITE,
+                      flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, descriptor: -1)
+    }
+
+    /// The first `count` bytes of a file or device, shared with it. The C function is `mmap` (MAP_SHARED).
+    public init(sharing descriptor: Int32, count: Int) throws(Errno) {
+        try self.init(count: count, protection: PROT_READ | PROT_WRITE, flags: MAP_SHARED, descriptor: descriptor)
+    }
+
+    private init(count: Int, protection: Int32, flags: Int32, descriptor: Int32) throws(Errno) {
+        guard let base = mmap(nil, count, protection, flags, descriptor, 0), base != MAP_FAILED else {
+            throw Errno.current
+        }
+        self.base = base
+        self.count = count
+    }
+
+    deinit {
+        _ = munmap(base, count)
+    }
+
+    /// Keeps the pages out of core dumps. The C function is `madvise` (MADV_DONTDUMP).
+    public func excludeFromCoreDumps() {
+        // Advice only: a kernel that refuses it leaves larger core files, nothing else.
+        _ = madvise(base, count, MADV_DONTDUMP)
+    }
+}

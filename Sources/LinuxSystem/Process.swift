@@ -1,0 +1,59 @@
+import CLinux
+import Glibc
+
+/// Calls about this process.
+public enum CurrentProcess {
+    /// The executable's absolute path. The corresponding C function is `readlink` (/proc/self/exe).
+    public static func executablePath() throws(Errno) -> String {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = try once { buffer.withUnsafeMutableBytes { readlink("/proc/self/exe", $0.baseAddress!, $0.count) } }
+        return String(decoding: buffer.prefix(count), as: UTF8.self)
+    }
+
+    /// Ends the process at once, without running exit handlers: other threads may hold any lock. The C function is `_exit`.
+    public static func exitNow(_ status: Int32) -> Never {
+        _exit(status)
+    }
+
+    /// Replaces the program with another. Returns only by throwing. The corresponding C function is `execv`.
+    public static func execute(_ path: String, arguments: [String]) throws(Errno) -> Never {
+        let pointers = arguments.map { strdup($0) } + [nil]
+        execv(path, pointers)
+        let error = Errno.current
+        for pointer in pointers { free(pointer) }
+        throw error
+    }
+
+    /// Starts another program with the given descriptors as its 0, 1, 2, 3…; every other descriptor that is close-on-exec
+    /// stays here. Signals start unblocked. Returns its process id. The corresponding C function is `posix_spawn`.
+    public static func spawn(_ path: String, arguments: [String], descriptors: [Int32]) throws(Errno) -> Int32 {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        for (target, source) in descriptors.enumerated() {
+            posix_spawn_file_actions_adddup2(&actions, source, Int32(target))
+        }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+
+        let pointers = arguments.map { strdup($0) } + [nil]
+        defer { for pointer in pointers { free(pointer) } }
+        var identifier: Int32 = 0
+        let result = posix_spawn(&identifier, path, &actions, &attributes, pointers, Glibc.environ)
+        guard result == 0 else { throw Errno(rawValue: result) }
+        return identifier
+    }
+}
+
+/// Fills the buffer with random bytes of the kernel. The corresponding C function is `getrandom`.
+public func fillWithRandomBytes(_ buffer: UnsafeMutableRawBufferPointer) throws(Errno) {
+    var done = 0
+    while done < buffer.count {
+        done += try retryingInterrupts { getrandom(buffer.baseAddress! + done, buffer.count - done, 0) }
+    }
+}

@@ -1,0 +1,73 @@
+import CLinux
+import Glibc
+
+/// Signals that this process takes as events instead of being interrupted by them.
+public enum Signal: Int32, Sendable, CaseIterable {
+    case hangUp = 1
+    case interrupt = 2
+    case quit = 3
+    case terminate = 15
+
+    /// For example "SIGTERM".
+    public var name: String {
+        switch self {
+        case .hangUp: "SIGHUP"
+        case .interrupt: "SIGINT"
+        case .quit: "SIGQUIT"
+        case .terminate: "SIGTERM"
+        }
+    }
+}
+
+/// A signalfd(2): chosen signals, read like a file. Non-blocking.
+public final class SignalQueue: Sendable {
+    private let descriptor: FileDescriptor
+
+    /// Blocks the signals in the calling thread and in every thread that it starts later: make it before any thread. The
+    /// corresponding C functions are `pthread_sigmask` and `signalfd`.
+    public init(_ signals: [Signal]) throws(Errno) {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in signals { sigaddset(&set, signal.rawValue) }
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        let flags = Int32(SFD_CLOEXEC | SFD_NONBLOCK)
+        descriptor = FileDescriptor(owning: try once { signalfd(-1, &set, flags) })
+    }
+
+    /// The descriptor's number, for epoll. Borrowed.
+    public var raw: Int32 { descriptor.raw }
+
+    /// The next pending signal, or nil.
+    public func next() -> Signal? {
+        var info = signalfd_siginfo()
+        let size = MemoryLayout<signalfd_siginfo>.size
+        guard Glibc.read(raw, &info, size) == size else { return nil }
+        return Signal(rawValue: Int32(bitPattern: info.ssi_signo))
+    }
+}
+
+/// Makes writes to a closed pipe or socket fail with EPIPE instead of killing the process. The C function is `signal`.
+public func ignoreBrokenPipes() {
+    _ = Glibc.signal(SIGPIPE, SIG_IGN)
+}
+
+/// Lets this process set a terminal's mode while another is in its foreground. The C function is `signal` (SIGTTOU).
+public func ignoreTerminalOutputStops() {
+    _ = Glibc.signal(SIGTTOU, SIG_IGN)
+}
+
+/// The signal that interrupts KVM_RUN: the first real-time signal.
+public enum KickSignal {
+    /// Installs its empty handler. Once per process, before the first vCPU thread. The C function is `sigaction`.
+    public static func install() throws(Errno) {
+        _ = try once { svmm_install_kick_handler(svmm_first_realtime_signal()) }
+    }
+
+    /// Names the calling thread as the receiver of later kicks.
+    public static func currentThread() -> UInt { pthread_self() }
+
+    /// Interrupts a thread that is alive. The corresponding C function is `pthread_kill`.
+    public static func send(to thread: UInt) {
+        _ = pthread_kill(thread, svmm_first_realtime_signal())
+    }
+}

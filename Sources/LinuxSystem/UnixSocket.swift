@@ -1,0 +1,74 @@
+import CLinux
+import Glibc
+
+/// A listening unix(7) stream socket at a path, mode 0600. The name is removed when the value ends.
+public struct UnixListener: ~Copyable, Sendable {
+    private let descriptor: FileDescriptor
+    private let path: String
+
+    /// The longest path that fits struct sockaddr_un, in bytes.
+    public static let maximumPathLength = 107
+
+    /// Binds and listens. A socket left behind by a process that died is replaced; anything else at the path is not
+    /// touched and throws `.addressInUse`. The corresponding C functions are `socket`, `bind` and `listen`.
+    public init(path: String) throws(Errno) {
+        let address = try UnixAddress(path)
+        let descriptor = try Self.makeSocket()
+        do throws(Errno) {
+            try Self.bind(descriptor, address)
+        } catch {
+            guard error == .addressInUse, try Self.isAbandonedSocket(path, address) else { throw error }
+            try removeFile(path)
+            try Self.bind(descriptor, address)
+        }
+        _ = try once { listen(descriptor.raw, 4) }
+        self.descriptor = descriptor
+        self.path = path
+    }
+
+    deinit {
+        try? removeFile(path)
+    }
+
+    /// The descriptor's number, for epoll. Borrowed.
+    public var raw: Int32 { descriptor.raw }
+
+    /// Waits for the next connection. The corresponding C function is `accept4`.
+    public func accept() throws(Errno) -> FileDescriptor {
+        let flags = Int32(SOCK_CLOEXEC.rawValue)
+        return FileDescriptor(owning: try retryingInterrupts { svmm_accept(descriptor.raw, flags) })
+    }
+
+    private static func makeSocket() throws(Errno) -> FileDescriptor {
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        return FileDescriptor(owning: try once { socket(AF_UNIX, type, 0) })
+    }
+
+    private static func bind(_ descriptor: borrowing FileDescriptor, _ address: UnixAddress) throws(Errno) {
+        // The mask is the process's: listeners are made before there are other threads to see it.
+        let mask = umask(0o177)
+        defer { umask(mask) }
+        var address = address.address
+        _ = try once { svmm_bind_unix(descriptor.raw, &address) }
+    }
+
+    private static func isAbandonedSocket(_ path: String, _ address: UnixAddress) throws(Errno) -> Bool {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return false }
+        let probe = try makeSocket()
+        var address = address.address
+        return svmm_connect_unix(probe.raw, &address) == -1 && Errno.current == .connectionRefused
+    }
+}
+
+/// A path as struct sockaddr_un.
+struct UnixAddress {
+    fileprivate var address = sockaddr_un()
+
+    init(_ path: String) throws(Errno) {
+        let bytes = Array(path.utf8)
+        guard !bytes.isEmpty, bytes.count <= UnixListener.maximumPathLength else { throw .nameTooLong }
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    }
+}

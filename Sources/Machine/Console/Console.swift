@@ -1,0 +1,110 @@
+import Devices
+import LinuxSystem
+import MachineProtocol
+import Synchronization
+
+/// What the user asks of the monitor by keys after Ctrl-A.
+enum ConsoleCommand: Sendable {
+    case quit, pressPowerButton
+}
+
+/// The host's side of the serial console. It outlives a restart of the machine, whose new serial port is then attached.
+final class Console: Sendable {
+    private let buffer = ConsoleBuffer()
+    private let serial = SerialInput()
+    private let terminal: TerminalSession?
+    private let socket: ConsoleSocket?
+
+    /// Time that the end of the monitor waits for a slow reader of the last output: two seconds.
+    private static let closingTime: UInt64 = 2_000_000_000
+
+    /// Opens the console's file, socket or terminal and starts its threads.
+    ///
+    /// - Parameter command: called on a thread of the console's.
+    init(_ description: ConsoleDescription, command: @escaping @Sendable (ConsoleCommand) -> Void) throws(MachineError) {
+        switch description {
+        case .standardIO:
+            terminal = TerminalSession.begin()
+            socket = nil
+            let keys = terminal == nil ? nil : EscapeKeys(command: command, output: buffer)
+            try Self.run("console-out", Self.writer(buffer, to: 1))
+            try Self.run("console-in", Self.reader(serial, from: 0, keys))
+        case .file(let path):
+            terminal = nil
+            socket = nil
+            let file = try Self.openOutput(path)
+            let raw = file.release()  // open until the process ends
+            try Self.run("console-out", Self.writer(buffer, to: raw))
+        case .unixSocket(let path):
+            terminal = nil
+            let socket = try ConsoleSocket(path: path, buffer: buffer, input: serial)
+            self.socket = socket
+            try Self.run("console-out") { socket.runWriter() }
+            try Self.run("console-in") { socket.runReader() }
+        case .none:
+            terminal = nil
+            socket = nil
+            let buffer = buffer
+            try Self.run("console-out") { while buffer.take(limit: 4096) != nil {} }
+        }
+    }
+
+    /// Takes a byte that the guest prints. From vCPU threads.
+    func print(_ byte: UInt8) {
+        buffer.append(byte)
+    }
+
+    /// The guest can take more input.
+    func roomForInput() {
+        serial.roomForInput()
+    }
+
+    /// Sends input to this machine's serial port from now on.
+    func attach(_ port: SerialPort) {
+        serial.attach(port)
+    }
+
+    /// Writes what is left, restores the terminal, removes the socket. Returns the bytes lost to a slow reader.
+    func close() -> Int {
+        buffer.close(waitingFor: Self.closingTime)
+        terminal?.end()
+        socket?.close()
+        return buffer.lostCount
+    }
+
+    private static func openOutput(_ path: String) throws(MachineError) -> FileDescriptor {
+        do throws(Errno) {
+            // Opening a FIFO waits for its reader, as a shell's redirection would.
+            return try FileDescriptor.open(path, [.writeOnly, .create, .truncate, .noControllingTerminal])
+        } catch {
+            throw MachineError("--console file=\(path): \(error)")
+        }
+    }
+
+    private static func run(_ name: String, _ body: @escaping @Sendable () -> Void) throws(MachineError) {
+        do throws(Errno) {
+            _ = try Thread(name: name, body)
+        } catch {
+            throw MachineError("a thread could not be started: \(error)")
+        }
+    }
+
+    private static func writer(_ buffer: ConsoleBuffer, to raw: Int32) -> @Sendable () -> Void {
+        {
+            while let bytes = buffer.take(limit: 1 << 16) {
+                // A reader that has gone, or a full disk, is no reason to stop the guest.
+                bytes.withUnsafeBytes { try? writeAll(raw, $0) }
+            }
+        }
+    }
+
+    private static func reader(_ serial: SerialInput, from raw: Int32, _ keys: EscapeKeys?) -> @Sendable () -> Void {
+        {
+            var chunk = [UInt8](repeating: 0, count: 1024)
+            while let count = chunk.withUnsafeMutableBytes({ try? read(raw, into: $0) }), count > 0 {
+                let input = chunk[..<count]
+                serial.send(keys?.filter(input) ?? Array(input))
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import LinuxSystem
+
+/// What the guest has printed and the console has not yet taken: bounded, and the newest bytes win, so that neither a slow
+/// reader nor a talkative guest can stall the guest or grow the monitor.
+///
+/// `append` from vCPU threads, `take` from the console's thread.
+final class ConsoleBuffer: @unchecked Sendable {
+    // Sound: everything below is behind the condition's mutex.
+    private let condition = Condition()
+    private let storage: UnsafeMutableBufferPointer<UInt8>
+    private var start = 0
+    private var count = 0
+    private var droppedCount = 0
+    private var isClosed = false
+    /// Bytes taken whose writing has not been confirmed.
+    private var isWriting = false
+
+    static let capacity = 1 << 20
+
+    init() {
+        storage = .allocate(capacity: Self.capacity)
+    }
+
+    deinit {
+        storage.deallocate()
+    }
+
+    func append(_ byte: UInt8) {
+        condition.withLock {
+            if count == Self.capacity {
+                start = (start + 1) % Self.capacity
+                count -= 1
+                droppedCount += 1
+            }
+            storage[(start + count) % Self.capacity] = byte
+            count += 1
+            if count == 1 { condition.broadcast() }
+        }
+    }
+
+    /// Waits for bytes and takes some, up to `limit`; nil once the buffer is closed and empty. Says that the bytes taken
+    /// before have been written.
+    func take(limit: Int) -> [UInt8]? {
+        condition.withLock {
+            isWriting = false
+            if count == 0 { condition.broadcast() }
+            while count == 0 {
+                if isClosed { return nil }
+                condition.wait()
+            }
+            let length = min(limit, count, Self.capacity - start)
+            let bytes = Array(storage[start..<(start + length)])
+            start += length
+            count -= length
+            // Beginning anew when empty keeps the pages that are touched few.
+            if count == 0 || start == Self.capacity { start = 0 }
+            isWriting = true
+            return bytes
+        }
+    }
+
+    /// No more bytes will come: waits until all are written, at most for a time in nanoseconds.
+    func close(waitingFor time: UInt64) {
+        let deadline = Clock.monotonicNanoseconds() + time
+        condition.withLock {
+            isClosed = true
+            condition.broadcast()
+            while count > 0 || isWriting {
+                if !condition.wait(until: deadline) { return }
+            }
+        }
+    }
+
+    /// Bytes lost because nobody took them in time, those still waiting included once the buffer is closed.
+    var lostCount: Int {
+        condition.withLock { droppedCount + (isClosed ? count : 0) }
+    }
+}

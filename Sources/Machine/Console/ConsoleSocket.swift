@@ -1,0 +1,85 @@
+import LinuxSystem
+import Synchronization
+
+/// The console as a unix socket: one client at a time, the next one when it has gone. Output without a client waits in the
+/// buffer, so that a client that comes late still sees the boot.
+final class ConsoleSocket: @unchecked Sendable {
+    // Sound: `listener` is only read; `client` and `isClosed` are behind the condition's mutex.
+    private let listener: UnixListener
+    private let path: String
+    private let buffer: ConsoleBuffer
+    private let input: SerialInput
+    private let condition = Condition()
+    private var client: SharedDescriptor?
+
+    /// A client's descriptor, closed when the last thread that uses it lets go.
+    private final class SharedDescriptor: Sendable {
+        let descriptor: FileDescriptor
+        init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+    }
+
+    init(path: String, buffer: ConsoleBuffer, input: SerialInput) throws(MachineError) {
+        do throws(Errno) {
+            listener = try UnixListener(path: path)
+        } catch {
+            let hint = switch error {
+            case .addressInUse: "the path exists and is in use; remove it or choose another"
+            case .nameTooLong: "expected a path of 1 to \(UnixListener.maximumPathLength) bytes"
+            default: "\(error)"
+            }
+            throw MachineError("--console unix=\(path): \(hint)")
+        }
+        self.path = path
+        self.buffer = buffer
+        self.input = input
+    }
+
+    /// Accepts clients and sends on what they type.
+    func runReader() {
+        var chunk = [UInt8](repeating: 0, count: 1024)
+        while let connection = try? listener.accept() {
+            let client = SharedDescriptor(connection)
+            setClient(client)
+            while let count = chunk.withUnsafeMutableBytes({ try? read(client.descriptor.raw, into: $0) }), count > 0 {
+                input.send(Array(chunk[..<count]))
+            }
+            setClient(nil)
+        }
+    }
+
+    /// Sends output to whoever is there.
+    func runWriter() {
+        while true {
+            // Without a client nothing is taken from the buffer, which keeps the newest bytes.
+            waitForClient()
+            guard let bytes = buffer.take(limit: 1 << 16) else { return }
+            guard let client = condition.withLock({ client }) else { continue }
+            let isGone = bytes.withUnsafeBytes { (try? writeAll(client.descriptor.raw, $0)) == nil }
+            if isGone { clearClient(client) }
+        }
+    }
+
+    /// Removes the socket's name.
+    func close() {
+        try? removeFile(path)
+    }
+
+    private func setClient(_ client: SharedDescriptor?) {
+        condition.withLock {
+            self.client = client
+            condition.broadcast()
+        }
+    }
+
+    private func clearClient(_ gone: SharedDescriptor) {
+        condition.withLock {
+            if client === gone { client = nil }
+        }
+    }
+
+    private func waitForClient() {
+        condition.withLock {
+            while client == nil { condition.wait() }
+        }
+    }
+}

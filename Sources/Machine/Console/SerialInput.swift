@@ -1,0 +1,42 @@
+import Devices
+import LinuxSystem
+
+/// Input on its way to the serial port. The sender waits while the guest does not read: what it has not sent stays where it
+/// came from, in the pipe or the terminal.
+final class SerialInput: @unchecked Sendable {
+    // Sound: both are behind the condition's mutex.
+    private let condition = Condition()
+    private var port: SerialPort?
+    private var hasRoom = true
+
+    func attach(_ port: SerialPort) {
+        condition.withLock {
+            self.port = port
+            hasRoom = true
+            condition.broadcast()
+        }
+    }
+
+    /// From vCPU threads.
+    func roomForInput() {
+        condition.withLock {
+            hasRoom = true
+            condition.broadcast()
+        }
+    }
+
+    /// Sends all bytes; waits as long as it takes. From the console's input thread.
+    func send(_ bytes: [UInt8]) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let receiver = condition.withLock { () -> SerialPort? in
+                while !hasRoom || port == nil { condition.wait() }
+                // Said before asking, so that room made meanwhile is not missed.
+                hasRoom = false
+                return port
+            }
+            rest = rest.dropFirst(receiver?.receive(rest) ?? 0)
+            if rest.isEmpty { condition.withLock { hasRoom = true } }
+        }
+    }
+}

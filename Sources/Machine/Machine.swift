@@ -1,0 +1,218 @@
+import Boot
+import Devices
+import Firmware
+import GuestMemory
+import KVM
+import LinuxSystem
+import MachineProtocol
+import Synchronization
+import Virtio
+
+/// A virtual machine from its first instruction to its end.
+///
+/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each disk. `start`, `waitForEnd` and
+/// the serial port's input are for the control and console threads.
+final class Machine: Sendable {
+    let serial: SerialPort
+    /// Signalled when the machine has ended, or has reported a panic: see `outcome` and `hasPanicked`.
+    let news: EventNotifier
+
+    private let memory: GuestMemory
+    private let virtualMachine: VirtualMachine
+    private let power: PowerManagement
+    private let loops: [NamedLoop]
+    private let processors: [ProcessorThread]
+    private let ending: MachineEnding
+
+    private struct NamedLoop: Sendable {
+        let name: String
+        let loop: EventLoop
+        let finished = Gate()
+    }
+
+    /// Builds the machine and loads its memory. Nothing runs yet.
+    ///
+    /// - Parameters:
+    ///   - output: takes what the guest sends to its serial console.
+    ///   - roomForInput: called when the serial port can take more input.
+    init(
+        _ prepared: borrowing PreparedMachine, system: KVMSystem,
+        output: @escaping SerialPort.OutputHandler, roomForInput: @escaping @Sendable () -> Void
+    ) throws(MachineError) {
+        let description = prepared.description
+        do {
+            let news = try EventNotifier()
+            let memory = try Self.reserveMemory(prepared.layout)
+            let ending = MachineEnding(news: news, memory: memory, marksPanics: KernelCommandLine.marksPanics(description))
+            let vm = try VirtualMachine(system)
+            try vm.reserveKernelPages(identityMap: AddressMap.kvmIdentityMap, tss: AddressMap.kvmTSS)
+            try vm.createInterruptControllers()
+            var slot: UInt32 = 0
+            try memory.forEachRegion { region, host in
+                try vm.setMemory(slot: slot, guestAddress: region.start, host: host, count: region.count)
+                slot += 1
+            }
+
+            let report: MachineEventHandler = { ending.report($0) }
+            @Sendable func line(_ gsi: UInt32) -> InterruptLevelHandler {
+                // A line of an I/O APIC that exists cannot be refused.
+                { try? vm.setInterruptLine(gsi: gsi, high: $0) }
+            }
+            let io = NamedLoop(name: "io", loop: try EventLoop())
+            let power = PowerManagement(setInterrupt: line(PlatformMap.sciGSI), report: report)
+            let serial = SerialPort(output: output, setInterrupt: line(PlatformMap.serialGSI), roomForInput: roomForInput)
+            let clock = try RealTimeClock(loop: io.loop, setInterrupt: line(PlatformMap.clockGSI))
+
+            var devices: [any VirtioDevice] = []
+            var loops = [io]
+            for (index, disk) in prepared.disks.enumerated() {
+                let loop = NamedLoop(name: "disk-\(index)", loop: try EventLoop())
+                loops.append(loop)
+                devices.append(BlockDevice(disk: disk.file, serial: disk.serial, loop: loop.loop))
+            }
+            devices.append(EntropyDevice(loop: io.loop))
+            let transports = try Self.connect(devices, memory, vm)
+
+            let firmware = try makeFirmware(for: MachineShape(
+                processorCount: description.processorCount,
+                virtioDevices: transports.indices.map { AddressMap.window(slot: $0) }))
+            try memory.write(firmware.bytes, at: firmware.address)
+            let entry = try Self.load(prepared, memory, rsdp: firmware.rsdpAddress)
+
+            let board = ProcessorBoard(
+                ports: Self.makePorts(serial: serial, clock: clock, power: power, report: report),
+                virtio: VirtioBus(transports: transports, power: power),
+                end: { ending.end($0) })
+            let topology = ProcessorTopology(supported: try system.supportedCPUID(), count: description.processorCount,
+                                             hasDeadlineTimer: try system.offersTSCDeadlineTimer())
+            processors = try (0..<description.processorCount).map { id in
+                let processor = try vm.createProcessor(id: id)
+                try processor.prepare(topology, entry: id == 0 ? entry : nil)
+                return ProcessorThread(processor, board: board)
+            }
+            ending.processors = processors
+            self.memory = memory
+            self.ending = ending
+            self.news = news
+            self.power = power
+            self.serial = serial
+            self.loops = loops
+            virtualMachine = vm
+        } catch let error as MachineError {
+            throw error
+        } catch let error as KVMError {
+            throw MachineError(kvm: error)
+        } catch {
+            throw MachineError("the machine could not be built: \(error)")
+        }
+    }
+
+    private static func reserveMemory(_ layout: RAMLayout) throws(MachineError) -> GuestMemory {
+        do throws(Errno) {
+            return try GuestMemory(layout: layout)
+        } catch {
+            throw MachineError("--memory: \(layout.size >> 20) MiB of address space cannot be reserved: \(error); lower it, or allow overcommit (vm.overcommit_memory)")
+        }
+    }
+
+    private static func connect(
+        _ devices: [any VirtioDevice], _ memory: GuestMemory, _ vm: VirtualMachine
+    ) throws -> [MMIOTransport] {
+        var transports: [MMIOTransport] = []
+        for (slot, device) in devices.enumerated() {
+            let line = try EventNotifier()
+            let transport = try MMIOTransport(device: device, memory: memory, interruptLine: line)
+            let window = AddressMap.window(slot: slot)
+            try vm.connectInterrupt(line, gsi: window.gsi)
+            for (queue, kick) in transport.kicks.enumerated() {
+                try vm.connectWrite(kick, address: window.address + MMIOTransport.queueNotifyOffset, value: UInt32(queue))
+            }
+            transports.append(transport)
+        }
+        return transports
+    }
+
+    private static func makePorts(
+        serial: SerialPort, clock: RealTimeClock, power: PowerManagement, report: @escaping MachineEventHandler
+    ) -> PortBus {
+        var ports = PortBus()
+        // The console first: it has the most accesses.
+        ports.attach(serial, at: PlatformMap.serialPort, count: PlatformMap.serialPortLength)
+        ports.attach(clock, at: PlatformMap.clockPort, count: PlatformMap.clockPortLength)
+        ports.attach(power.registers, at: PlatformMap.pm1aEventBlock,
+                     count: UInt16(PlatformMap.pm1EventLength) + UInt16(PlatformMap.pm1ControlLength))
+        ports.attach(power.commandPort, at: PlatformMap.smiCommandPort, count: 1)
+        ports.attach(ResetControl(report: report), at: PlatformMap.resetPort, count: 1)
+        let keyboard = KeyboardController(report: report)
+        ports.attach(keyboard, at: KeyboardController.commandPort, count: 1)
+        ports.attach(PanicNotifier(report: report), at: PlatformMap.pvpanicPort, count: PlatformMap.pvpanicPortLength)
+        return ports
+    }
+
+    private static func load(
+        _ prepared: borrowing PreparedMachine, _ memory: GuestMemory, rsdp: UInt64
+    ) throws(MachineError) -> EntryState {
+        var seed = [UInt8](repeating: 0, count: 64)
+        do {
+            try seed.withUnsafeMutableBytes { try fillWithRandomBytes($0) }
+            return try prepared.load(into: memory, seed: seed, rsdp: rsdp)
+        } catch {
+            throw MachineError("the guest's memory could not be loaded: \(error)")
+        }
+    }
+
+    /// Starts the threads; the guest runs.
+    func start() throws(MachineError) {
+        do throws(Errno) {
+            for entry in loops {
+                _ = try Thread(name: entry.name) {
+                    entry.loop.run()
+                    entry.finished.open()
+                }
+            }
+            for processor in processors { try processor.start() }
+        } catch {
+            throw MachineError("a thread could not be started: \(error); is a limit on processes (ulimit -u) too low?")
+        }
+    }
+
+    /// Presses the ACPI power button. False when the guest does not listen to it.
+    func pressPowerButton() -> Bool {
+        power.pressPowerButton()
+    }
+
+    /// How the machine ended; nil while it runs.
+    var outcome: MachineOutcome? { ending.outcome }
+
+    /// Whether the guest has reported a panic, after which it may still write its last words and reboot.
+    var hasPanicked: Bool { ending.hasPanicked }
+
+    /// Ends a machine whose guest has panicked and does nothing more.
+    func endAfterPanic() {
+        ending.end(.panicked)
+    }
+
+    /// Stops all threads and waits for them: for a machine whose place another is to take.
+    func stop() {
+        for processor in processors { processor.requestStop() }
+        for processor in processors { processor.waitForEnd() }
+        for entry in loops { entry.loop.perform { entry.loop.stop() } }
+        for entry in loops { entry.finished.wait() }
+    }
+}
+
+extension PreparedMachine {
+    borrowing func load(into memory: GuestMemory, seed: [UInt8], rsdp: UInt64) throws(BootError) -> EntryState {
+        try loader.load(kernel: kernel, initrdFile: initrd, into: memory, seed: seed, rsdp: rsdp)
+    }
+}
+
+extension MachineError {
+    /// An error of KVM: the user's to mend when /dev/kvm is missing or closed to them, KVM's own otherwise.
+    init(kvm error: KVMError) {
+        switch error {
+        case .device, .apiVersion, .missingCapability: self.init("\(error)")
+        case .call: self.init("\(error)", status: ExitStatus.kvmError)
+        }
+    }
+}

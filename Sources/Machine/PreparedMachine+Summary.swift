@@ -1,0 +1,35 @@
+import Boot
+import GuestMemory
+import MachineProtocol
+
+extension PreparedMachine {
+    /// What would run, for `--dry-run`: one fact in each line.
+    var summary: [String] {
+        let plan = kernel.plan
+        func range(_ start: UInt64, _ end: UInt64) -> String { "\(hexadecimal(start))-\(hexadecimal(end - 1))" }
+        var lines = [
+            "kernel: \(description.kernel) (\(plan.format.rawValue))",
+            "entry: \(hexadecimal(plan.entry.address)) (\(plan.entry.kind.rawValue))",
+            "kernel memory: \(range(plan.extent.lowerBound, plan.extent.upperBound))",
+        ]
+        if let initrd = loader.initrd, let path = description.initrd {
+            lines.append("initrd: \(path) at \(range(initrd.address, initrd.address + initrd.count))")
+        }
+        lines.append("cpus: \(description.processorCount)")
+        lines.append("memory: \(layout.size >> 20) MiB")
+        for region in layout.regions { lines.append("ram: \(range(region.start, region.end))") }
+        for (index, disk) in disks.enumerated() {
+            let size = disk.file.size
+            lines.append("disk: \(description.disks[index].path) (\(size) bytes, \(disk.file.isReadOnly ? "read-only" : "read-write"), serial \(disk.serial))")
+        }
+        let console = switch description.console {
+        case .standardIO: "stdio"
+        case .file(let path): "file=\(path)"
+        case .unixSocket(let path): "unix=\(path)"
+        case .none: "none"
+        }
+        lines.append("console: \(console)")
+        lines.append("command line: \(loader.commandLine)")
+        return lines
+    }
+}

@@ -1,0 +1,125 @@
+import Boot
+import Devices
+import GuestMemory
+import LinuxSystem
+import MachineProtocol
+
+/// A machine that is checked and whose files are open and locked, with nothing started yet.
+public struct PreparedMachine: ~Copyable {
+    let description: MachineDescription
+    let layout: RAMLayout
+    let kernel: KernelFile
+    let initrd: InitrdFile?
+    let loader: BootLoader
+    let disks: [PreparedDisk]
+
+    struct PreparedDisk {
+        let file: DiskFile
+        let serial: String
+    }
+
+    /// Every device slot but one, which the entropy device has.
+    public static var maximumDiskCount: Int { AddressMap.interrupts.count - 1 }
+
+    /// Opens and checks everything that the description names.
+    public init(_ description: MachineDescription) throws(MachineError) {
+        guard MachineDescription.processorCounts.contains(description.processorCount) else {
+            throw MachineError("--cpus \(description.processorCount): expected 1 to \(MachineDescription.processorCounts.upperBound)", status: ExitStatus.usage)
+        }
+        guard let layout = RAMLayout(size: description.memorySize) else {
+            throw MachineError("--memory \(description.memorySize) bytes: expected whole pages of 4096 bytes from 1 MiB to 64 GiB", status: ExitStatus.usage)
+        }
+        guard description.disks.count <= Self.maximumDiskCount else {
+            throw MachineError("--disk given \(description.disks.count) times: expected at most \(Self.maximumDiskCount)", status: ExitStatus.usage)
+        }
+        let kernel = try Self.openKernel(description)
+        let initrd = try description.initrd.map { (path) throws(MachineError) in try Self.openInitrd(path) }
+        let loader = try Self.plan(description, layout, kernel.plan, initrd?.size)
+        disks = try Self.openDisks(description.disks)
+        self.description = description
+        self.layout = layout
+        self.kernel = kernel
+        self.initrd = initrd
+        self.loader = loader
+    }
+
+    private static func openFile(_ path: String, option: String) throws(MachineError) -> FileDescriptor {
+        do throws(Errno) {
+            // Non-blocking, so that a FIFO is refused later and not waited for.
+            return try FileDescriptor.open(path, [.readOnly, .nonBlocking])
+        } catch {
+            throw MachineError("\(option) \(path): \(error)")
+        }
+    }
+
+    private static func openInitrd(_ path: String) throws(MachineError) -> InitrdFile {
+        let file = try openFile(path, option: "--initrd")
+        do throws(BootError) {
+            return try InitrdFile(file)
+        } catch {
+            throw MachineError("--initrd \(path): \(error)")
+        }
+    }
+
+    private static func openKernel(_ description: MachineDescription) throws(MachineError) -> KernelFile {
+        let file = try openFile(description.kernel, option: "--kernel")
+        let choice: EntryChoice = switch description.bootProtocol {
+        case .automatic: .automatic
+        case .linux: .linux
+        case .pvh: .pvh
+        }
+        do throws(BootError) {
+            return try KernelFile(file, choice: choice)
+        } catch {
+            throw MachineError("--kernel \(description.kernel): \(error)")
+        }
+    }
+
+    private static func plan(
+        _ description: MachineDescription, _ layout: RAMLayout, _ plan: KernelPlan, _ initrdSize: UInt64?
+    ) throws(MachineError) -> BootLoader {
+        do throws(BootError) {
+            return try BootLoader(layout: layout, plan: plan, initrdSize: initrdSize,
+                                  commandLine: KernelCommandLine.make(description))
+        } catch {
+            let option = switch error {
+            case .initrdEmpty, .initrdTooLarge: "--initrd \(description.initrd ?? "")"
+            case .commandLineTooLong: "--cmdline"
+            default: "--kernel \(description.kernel)"
+            }
+            throw MachineError("\(option): \(error)")
+        }
+    }
+
+    private static func openDisks(_ descriptions: [DiskDescription]) throws(MachineError) -> [PreparedDisk] {
+        var disks: [PreparedDisk] = []
+        for (index, disk) in descriptions.enumerated() {
+            do throws(DiskError) {
+                let file = try DiskFile(path: disk.path, readOnly: disk.readOnly)
+                disks.append(PreparedDisk(file: file, serial: disk.serial ?? "svmm-disk-\(index)"))
+            } catch {
+                throw MachineError("--disk \(disk.path): \(error)")
+            }
+        }
+        return disks
+    }
+}
+
+/// What the kernel is told on its command line.
+enum KernelCommandLine {
+    /// svmm's own parameters come first, so that the user's override them.
+    static func make(_ description: MachineDescription) -> String {
+        var words: [String] = []
+        if description.console != .none { words.append("console=ttyS0") }
+        // Reboot at once after a panic, and leave a mark that tells it from any other reboot: see `Machine`.
+        words += ["panic=-1", "reboot=panic_warm"]
+        words += VirtioBus.commandLine(slots: description.disks.count + 1)
+        if !description.commandLine.isEmpty { words.append(description.commandLine) }
+        return words.joined(separator: " ")
+    }
+
+    /// Whether a warm reboot can only be a panic: unless the user chose a way to reboot.
+    static func marksPanics(_ description: MachineDescription) -> Bool {
+        !description.commandLine.split(separator: " ").contains { $0.hasPrefix("reboot=") }
+    }
+}

@@ -1,0 +1,99 @@
+import KVM
+import LinuxSystem
+import MachineProtocol
+
+/// Runs a machine from the control thread: signals, the power button, the grace period, restarts, the last line and the exit
+/// status. For the main thread, before there is any other.
+public final class Supervisor {
+    let description: MachineDescription
+    let loop: EventLoop
+    let signals: SignalQueue
+    let commands: ConsoleCommandQueue
+    let graceTimer: OneShotTimer
+    let panicTimer: OneShotTimer
+    var machine: Machine?
+    /// Whether somebody has asked for the guest's shutdown.
+    var isShuttingDown = false
+    /// Set once, when nothing is left to wait for.
+    var result: (status: Int32, message: String)?
+    private var console: Console?
+
+    public init(_ description: MachineDescription) throws(MachineError) {
+        self.description = description
+        // The signals are blocked before the first thread is made, so that no thread is ever interrupted by them.
+        (signals, loop, commands, graceTimer, panicTimer) = try Self.setUp { () throws(Errno) in
+            (try SignalQueue(Signal.allCases), try EventLoop(), try ConsoleCommandQueue(), try OneShotTimer(),
+             try OneShotTimer())
+        }
+    }
+
+    /// Checks, boots, waits for the end; says how it ended on standard error and returns the exit status.
+    public func run() -> Int32 {
+        do throws(MachineError) {
+            let prepared = try PreparedMachine(description)
+            if description.dryRun {
+                for line in prepared.summary { printLine(line) }
+                return ExitStatus.poweredOff
+            }
+            try boot(prepared)
+        } catch {
+            _ = console?.close()
+            printErrorLine("svmm: \(error)")
+            return error.status
+        }
+        let lost = console?.close() ?? 0
+        if lost > 0 { printErrorLine("svmm: \(lost) bytes of console output were lost: the reader was too slow") }
+        guard let result else { return ExitStatus.failure }
+        printErrorLine("svmm: \(result.message)")
+        return result.status
+    }
+
+    private func boot(_ prepared: borrowing PreparedMachine) throws(MachineError) {
+        let system = try openKVM()
+        try watchEvents()
+        let commands = commands
+        let console = try Console(description.console) { commands.post($0) }
+        self.console = console
+        while result == nil {
+            let machine = try Machine(prepared, system: system, output: { console.print($0) },
+                                      roomForInput: { console.roomForInput() })
+            self.machine = machine
+            let watch = try Self.setUp { () throws(Errno) in
+                try loop.watch(machine.news.raw, for: .readable) { [unowned self] _ in takeNews(of: machine) }
+            }
+            console.attach(machine.serial)
+            try machine.start()
+            loop.run()
+            loop.forget(watch)
+            if result == nil {
+                machine.stop()
+                printErrorLine("svmm: the guest rebooted; starting it again")
+            }
+        }
+    }
+
+    private func openKVM() throws(MachineError) -> KVMSystem {
+        let count = description.processorCount
+        let system: KVMSystem
+        let maximum: Int
+        do throws(KVMError) {
+            system = try KVMSystem()
+            maximum = try system.maximumProcessorCount()
+        } catch {
+            throw MachineError(kvm: error)
+        }
+        guard count <= maximum else {
+            throw MachineError("--cpus \(count): this machine's KVM allows at most \(maximum)", status: ExitStatus.usage)
+        }
+        try Self.setUp { () throws(Errno) in try KickSignal.install() }
+        return system
+    }
+
+    static func setUp<Result>(_ body: () throws(Errno) -> Result) throws(MachineError) -> Result {
+        do throws(Errno) {
+            return try body()
+        } catch {
+            throw MachineError("the monitor could not be set up: \(error); is a limit on open files (ulimit -n) too low?")
+        }
+    }
+}

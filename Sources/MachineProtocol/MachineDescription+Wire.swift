@@ -1,0 +1,80 @@
+import Wire
+
+extension MachineDescription {
+    private static let version: UInt32 = 1
+    private static let pathLimit = 4096
+    private static let commandLineLimit = 1 << 16
+    private static let diskLimit = 64
+
+    /// As bytes, for `svmm-vmm` of the same build.
+    public func encoded() -> [UInt8] {
+        var encoder = WireEncoder()
+        encoder.encode(Self.version)
+        encoder.encode(kernel)
+        encoder.encode(initrd) { $0.encode($1) }
+        encoder.encode(bootProtocol.rawValue)
+        encoder.encode(commandLine)
+        encoder.encode(disks) { encoder, disk in
+            encoder.encode(disk.path)
+            encoder.encode(disk.readOnly)
+            encoder.encode(disk.serial) { $0.encode($1) }
+        }
+        encoder.encode(UInt32(processorCount))
+        encoder.encode(memorySize)
+        switch console {
+        case .standardIO: encoder.encode(0 as UInt8)
+        case .file(let path): encoder.encode(1 as UInt8); encoder.encode(path)
+        case .unixSocket(let path): encoder.encode(2 as UInt8); encoder.encode(path)
+        case .none: encoder.encode(3 as UInt8)
+        }
+        encoder.encode(onReboot.rawValue)
+        encoder.encode(graceSeconds.bitPattern)
+        encoder.encode(dryRun)
+        return encoder.bytes
+    }
+
+    public init(decoding bytes: [UInt8]) throws(WireError) {
+        var decoder = WireDecoder(bytes)
+        let version = try decoder.decode(UInt32.self)
+        guard version == Self.version else { throw .invalidValue(offset: 0, found: UInt64(version)) }
+        kernel = try decoder.decodeString(limit: Self.pathLimit)
+        initrd = try decoder.decodeOptional { (decoder) throws(WireError) in try decoder.decodeString(limit: Self.pathLimit) }
+        bootProtocol = try Self.decodeChoice(&decoder, BootProtocol.init(rawValue:))
+        commandLine = try decoder.decodeString(limit: Self.commandLineLimit)
+        disks = try decoder.decodeArray(limit: Self.diskLimit) { (decoder) throws(WireError) in
+            DiskDescription(
+                path: try decoder.decodeString(limit: Self.pathLimit),
+                readOnly: try decoder.decode(Bool.self),
+                serial: try decoder.decodeOptional { (decoder) throws(WireError) in
+                    try decoder.decodeString(limit: DiskDescription.maximumSerialLength)
+                })
+        }
+        processorCount = Int(try decoder.decode(UInt32.self))
+        memorySize = try decoder.decode(UInt64.self)
+        console = try Self.decodeConsole(&decoder)
+        onReboot = try Self.decodeChoice(&decoder, RebootAction.init(rawValue:))
+        graceSeconds = Double(bitPattern: try decoder.decode(UInt64.self))
+        dryRun = try decoder.decode(Bool.self)
+        try decoder.finish()
+    }
+
+    private static func decodeConsole(_ decoder: inout WireDecoder) throws(WireError) -> ConsoleDescription {
+        let offset = decoder.offset
+        switch try decoder.decode(UInt8.self) {
+        case 0: return .standardIO
+        case 1: return .file(try decoder.decodeString(limit: pathLimit))
+        case 2: return .unixSocket(try decoder.decodeString(limit: pathLimit))
+        case 3: return .none
+        case let other: throw .invalidValue(offset: offset, found: UInt64(other))
+        }
+    }
+
+    private static func decodeChoice<Choice>(
+        _ decoder: inout WireDecoder, _ make: (UInt8) -> Choice?
+    ) throws(WireError) -> Choice {
+        let offset = decoder.offset
+        let value = try decoder.decode(UInt8.self)
+        guard let choice = make(value) else { throw .invalidValue(offset: offset, found: UInt64(value)) }
+        return choice
+    }
+}

@@ -1,0 +1,43 @@
+import LinuxSystem
+import Synchronization
+
+/// The device's way to its driver: interrupt status bits and the interrupt line behind them. From any thread.
+public final class DeviceInterrupt: Sendable {
+    /// VIRTIO_MMIO_INT_VRING and VIRTIO_MMIO_INT_CONFIG (virtio 1.2, 4.2.2, InterruptStatus).
+    private static let usedBuffer: UInt32 = 1
+    private static let configurationChange: UInt32 = 2
+
+    private let line: EventNotifier
+    private let pending = Atomic<UInt32>(0)
+    private let needsReset = Atomic<Bool>(false)
+
+    /// - Parameter line: each signal is one edge of the interrupt.
+    public init(line: EventNotifier) {
+        self.line = line
+    }
+
+    /// Buffers were used and the driver asked to be told.
+    public func notifyUsedBuffers() {
+        pending.bitwiseOr(Self.usedBuffer, ordering: .sequentiallyConsistent)
+        line.signal()
+    }
+
+    /// The device can go no further until it is reset (DEVICE_NEEDS_RESET).
+    public func fail() {
+        needsReset.store(true, ordering: .sequentiallyConsistent)
+        pending.bitwiseOr(Self.configurationChange, ordering: .sequentiallyConsistent)
+        line.signal()
+    }
+
+    var status: UInt32 { pending.load(ordering: .sequentiallyConsistent) }
+    var isFailed: Bool { needsReset.load(ordering: .sequentiallyConsistent) }
+
+    func acknowledge(_ bits: UInt32) {
+        pending.bitwiseAnd(~bits, ordering: .sequentiallyConsistent)
+    }
+
+    func reset() {
+        pending.store(0, ordering: .sequentiallyConsistent)
+        needsReset.store(false, ordering: .sequentiallyConsistent)
+    }
+}

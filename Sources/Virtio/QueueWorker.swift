@@ -1,0 +1,69 @@
+import LinuxSystem
+
+/// Serves the queues of one device on an event loop: what every device does around its own requests.
+///
+/// `start` and `stop` are for threads other than the loop's.
+public final class QueueWorker: @unchecked Sendable {
+    // Sound: `watches` is touched on the loop's thread only.
+    /// Handles one request: returns the bytes written into the chain. Throwing stops the device.
+    public typealias Handler = (DescriptorChain) throws(QueueError) -> Int
+
+    private let loop: EventLoop
+    private var watches: [EventLoop.Token] = []
+
+    public init(loop: EventLoop) {
+        self.loop = loop
+    }
+
+    /// Serves every queue of the context that is set up with the handler, each in the order of its chains.
+    public func start(_ context: DeviceContext, _ handler: @escaping @Sendable (DescriptorChain) throws(QueueError) -> Int) {
+        loop.performAndWait { [self] in
+            for (queue, kick) in zip(context.queues, context.kicks) {
+                guard let queue else { continue }
+                let chain = DescriptorChain(capacity: Int(queue.size))
+                let serve: EventLoop.Handler = { [self] _ in
+                    kick.take()
+                    do throws(QueueError) {
+                        if try Self.serve(queue, chain, context.interrupt, handler) { kick.signal() }
+                    } catch {
+                        endWatches()
+                        context.interrupt.fail()
+                    }
+                }
+                guard let watch = try? loop.watch(kick.raw, for: .readable, serve) else {
+                    context.interrupt.fail()
+                    continue
+                }
+                watches.append(watch)
+                // Chains may have been made available before the kick was watched.
+                kick.signal()
+            }
+        }
+    }
+
+    /// When it returns, no handler runs any more.
+    public func stop() {
+        loop.performAndWait { [self] in endWatches() }
+    }
+
+    private func endWatches() {
+        for watch in watches { loop.forget(watch) }
+        watches = []
+    }
+
+    /// Serves what is available, at most one ring's worth, so that a guest that never stops adding cannot keep the loop
+    /// from its other duties; true when more may be left.
+    private static func serve(
+        _ queue: Virtqueue, _ chain: DescriptorChain, _ interrupt: DeviceInterrupt, _ handler: Handler
+    ) throws(QueueError) -> Bool {
+        queue.disableKicks()
+        var left = queue.size
+        while left > 0, try queue.next(chain) {
+            left -= 1
+            let written = try handler(chain)
+            queue.push(head: chain.head, written: written)
+            if queue.shouldNotifyDriver() { interrupt.notifyUsedBuffers() }
+        }
+        return queue.enableKicks()
+    }
+}

@@ -1,0 +1,42 @@
+import GuestMemory
+import LinuxSystem
+
+/// A device model. It knows nothing of registers, interrupts or KVM: the transport owns those.
+///
+/// `activate` and `reset` are called from vCPU threads, one at a time, always alternating; a device hands its work to its
+/// own event loop.
+public protocol VirtioDevice: AnyObject, Sendable {
+    var type: DeviceType { get }
+    /// Feature bits of the device type that it offers (bits 0 to 23 and 50 to 127; section 2.2).
+    var features: UInt64 { get }
+    /// The largest size of each queue.
+    var queueSizes: [UInt16] { get }
+    /// The device-specific configuration space, little-endian.
+    var configuration: [UInt8] { get }
+
+    /// The driver is ready: serve the queues. What goes wrong from here on is reported by `context.fail()`.
+    func activate(_ context: DeviceContext)
+    /// Stop. When it returns, the queues and guest memory are not touched any more.
+    func reset()
+}
+
+/// What a device is given when its driver is ready; it owns the queues from then on, until `reset`.
+public struct DeviceContext: @unchecked Sendable {
+    // Sound: the queues are handed over to the device's thread as a whole and used nowhere else.
+    public let memory: GuestMemory
+    /// The bits that both sides agreed upon.
+    public let features: UInt64
+    /// nil where the driver did not set up a queue.
+    public let queues: [Virtqueue?]
+    /// Signalled when the driver has made chains available, one for each queue.
+    public let kicks: [EventNotifier]
+    public let interrupt: DeviceInterrupt
+
+    public init(memory: GuestMemory, features: UInt64, queues: [Virtqueue?], kicks: [EventNotifier], interrupt: DeviceInterrupt) {
+        self.memory = memory
+        self.features = features
+        self.queues = queues
+        self.kicks = kicks
+        self.interrupt = interrupt
+    }
+}

@@ -1,0 +1,159 @@
+import GuestMemory
+
+/// A split virtqueue in use (virtio 1.2, section 2.7). Where its rings lie was checked and frozen when it was made.
+///
+/// For one thread: the one that serves the queue.
+public final class Virtqueue {
+    /// Number of descriptors: a power of two.
+    public let size: UInt16
+
+    private let memory: GuestMemory
+    private let table: GuestSlice
+    private let available: GuestSlice
+    private let used: GuestSlice
+    private let usesEventIndex: Bool
+    private let allowsIndirect: Bool
+    private var nextAvailable: UInt16 = 0
+    private var nextUsed: UInt16 = 0
+    /// The used index up to which the driver has been considered for a notification.
+    private var consideredUsed: UInt16 = 0
+
+    // Offsets in the rings (virtio 1.2, 2.7.6 and 2.7.8).
+    private enum Ring {
+        static let flags = 0
+        static let index = 2
+        static let entries = 4
+    }
+    private static let descriptorSize = 16
+    private static let noNotify: UInt16 = 1  // VIRTQ_USED_F_NO_NOTIFY
+    private static let noInterrupt: UInt16 = 1  // VIRTQ_AVAIL_F_NO_INTERRUPT
+
+    /// Checks size, alignment and place of the rings.
+    public init(_ configuration: QueueConfiguration, memory: GuestMemory, features: FeatureBits) throws(QueueError) {
+        let size = configuration.size
+        guard size > 0, size <= configuration.maximumSize, size & (size - 1) == 0 else { throw .size(size) }
+        let count = UInt64(size)
+        self.size = size
+        self.memory = memory
+        table = try Self.ring(memory, configuration.descriptorTable, 16 * count, alignment: 16)
+        available = try Self.ring(memory, configuration.availableRing, 6 + 2 * count, alignment: 2)
+        used = try Self.ring(memory, configuration.usedRing, 6 + 8 * count, alignment: 4)
+        usesEventIndex = features.contains(.eventIndex)
+        allowsIndirect = features.contains(.indirectDescriptors)
+    }
+
+    private static func ring(
+        _ memory: GuestMemory, _ address: GuestAddress, _ count: UInt64, alignment: UInt64
+    ) throws(QueueError) -> GuestSlice {
+        guard address % alignment == 0 else { throw .ring(.misaligned(address: address, alignment: alignment)) }
+        do throws(GuestMemoryError) {
+            return try memory.slice(at: address, count: count)
+        } catch {
+            throw .ring(error)
+        }
+    }
+
+    /// Takes the next available chain into `chain`; false when there is none. Every descriptor is read once and checked
+    /// before the device sees it.
+    public func next(_ chain: DescriptorChain) throws(QueueError) -> Bool {
+        let pending = available.loadAcquire(at: Ring.index) &- nextAvailable
+        if pending == 0 { return false }
+        guard pending <= size else { throw .availableIndexAhead(by: pending) }
+        let head = available.load(UInt16.self, at: Ring.entries + 2 * Int(nextAvailable & (size - 1)))
+        nextAvailable &+= 1
+        chain.begin(head: head)
+        try walk(from: head, into: chain)
+        return true
+    }
+
+    /// Gives a chain back, with the number of bytes written into it. The entry is visible before the index that covers it.
+    public func push(head: UInt16, written: Int) {
+        let entry = Ring.entries + 8 * Int(nextUsed & (size - 1))
+        used.store(UInt32(head), at: entry)
+        used.store(UInt32(clamping: written), at: entry + 4)
+        nextUsed &+= 1
+        used.storeRelease(nextUsed, at: Ring.index)
+    }
+
+    /// Whether the driver wants a notification for what was pushed since the last call.
+    public func shouldNotifyDriver() -> Bool {
+        // The index must be out before the driver's wish is read, or both sides could wait for each other.
+        fullMemoryBarrier()
+        let before = consideredUsed
+        consideredUsed = nextUsed
+        guard usesEventIndex else { return available.loadAcquire(at: Ring.flags) & Self.noInterrupt == 0 }
+        let event = available.loadAcquire(at: Ring.entries + 2 * Int(size))
+        return nextUsed &- event &- 1 < nextUsed &- before
+    }
+
+    /// Asks the driver for no kicks while the queue is being served anyway.
+    public func disableKicks() {
+        // With event indices the driver kicks when it passes `avail_event`, which simply stays behind.
+        if !usesEventIndex { used.storeRelease(Self.noNotify, at: Ring.flags) }
+    }
+
+    /// Asks for a kick at the next chain; true when chains have arrived meanwhile, whose kick may be lost.
+    public func enableKicks() -> Bool {
+        if usesEventIndex {
+            used.storeRelease(nextAvailable, at: Ring.entries + 8 * Int(size))
+        } else {
+            used.storeRelease(0, at: Ring.flags)
+        }
+        fullMemoryBarrier()
+        return available.loadAcquire(at: Ring.index) != nextAvailable
+    }
+
+    private struct Descriptor: BitwiseCopyable {
+        var address: UInt64
+        var length: UInt32
+        var flags: UInt16
+        var next: UInt16
+
+        static let next: UInt16 = 1  // VIRTQ_DESC_F_NEXT
+        static let write: UInt16 = 2  // VIRTQ_DESC_F_WRITE
+        static let indirect: UInt16 = 4  // VIRTQ_DESC_F_INDIRECT
+    }
+
+    private func walk(from head: UInt16, into chain: DescriptorChain) throws(QueueError) {
+        var table = table
+        var count = size
+        var isIndirect = false
+        var index = head
+        // A chain of more than `size` descriptors is a loop or forbidden; the indirect one itself does not count.
+        var left = size
+        while true {
+            guard index < count else { throw .descriptorIndex(index) }
+            let descriptor = table.load(Descriptor.self, at: Self.descriptorSize * Int(index))
+            if descriptor.flags & Descriptor.indirect != 0 {
+                guard allowsIndirect, !isIndirect, descriptor.flags & Descriptor.next == 0 else { throw .indirectTable }
+                (table, count) = try indirectTable(descriptor)
+                isIndirect = true
+                index = 0
+                continue
+            }
+            guard left > 0 else { throw .chainTooLong }
+            left -= 1
+            let buffer: GuestSlice
+            do throws(GuestMemoryError) {
+                buffer = try memory.slice(at: descriptor.address, count: UInt64(descriptor.length))
+            } catch {
+                throw .buffer(error)
+            }
+            try chain.append(buffer, writable: descriptor.flags & Descriptor.write != 0)
+            if descriptor.flags & Descriptor.next == 0 { return }
+            index = descriptor.next
+        }
+    }
+
+    private func indirectTable(_ descriptor: Descriptor) throws(QueueError) -> (GuestSlice, UInt16) {
+        let bytes = UInt64(descriptor.length)
+        let entries = bytes / UInt64(Self.descriptorSize)
+        guard bytes % UInt64(Self.descriptorSize) == 0, entries > 0 else { throw .indirectTable }
+        do throws(GuestMemoryError) {
+            // `next` has 16 bits, so entries past 65535 cannot be reached.
+            return (try memory.slice(at: descriptor.address, count: bytes), UInt16(clamping: entries))
+        } catch {
+            throw .buffer(error)
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import ArgumentParser
+import LinuxSystem
+import MachineProtocol
+
+/// The program that runs one virtual machine, `svmm-vmm`.
+enum Monitor {
+    private static let name = "svmm-vmm"
+
+    /// Becomes the monitor of this machine: same process, so signals, terminal and exit status are the caller's.
+    static func execute(_ description: MachineDescription) throws {
+        do throws(Errno) {
+            let file = try FileDescriptor.anonymousFile(name: "svmm machine description")
+            try write(description.encoded(), to: file)
+            try file.setInheritable()
+            try execute(description: file.release())
+        } catch {
+            printErrorLine("svmm: \(name): \(error); it is installed beside svmm or in ../libexec/svmm")
+            throw ExitCode(ExitStatus.failure)
+        }
+    }
+
+    private static func write(_ bytes: [UInt8], to file: borrowing FileDescriptor) throws(Errno) {
+        guard bytes.withUnsafeBytes({ (try? file.writeAll($0)) != nil }) else { throw .ioError }
+    }
+
+    private static func execute(description raw: Int32) throws(Errno) -> Never {
+        let own = try CurrentProcess.executablePath()
+        let folder = own.lastIndex(of: "/").map { String(own[..<$0]) } ?? "."
+        let arguments = [name, "--description", String(raw)]
+        do throws(Errno) {
+            try CurrentProcess.execute("\(folder)/\(name)", arguments: arguments)
+        } catch {
+            guard error == .noEntry else { throw error }
+        }
+        try CurrentProcess.execute("\(folder)/../libexec/svmm/\(name)", arguments: arguments)
+    }
+}
