@@ -147,7 +147,7 @@ struct ClockState {
     private var is24Hours: Bool { memory[Register.b] & B.hours24 != 0 }
 
     private func encode(_ value: Int) -> UInt8 {
-        UInt8(truncatingIfNeeded: isBinary ? value : value / 10 << 4 | value % 10)
+        UInt8(truncatingIfNeeded: isBinary ? value : (value / 10) << 4 | (value % 10))
     }
 
     private func decode(_ value: UInt8) -> Int {

@@ -1,0 +1,54 @@
+# svmm: see README.md. Everything a user types is a target here; everything it leaves behind is in .build, out of the
+# work tree in $(SVMM_CACHE), or where `make install` puts it.
+
+PREFIX ?= /usr/local
+SWIFT ?= swift
+SWIFT_FLAGS = -c release --static-swift-stdlib
+BUILD = .build/release
+PAYLOADS = .build/payloads
+
+# What the build, the tests and the demo need from Debian, by purpose.
+PACKAGES_BUILD = linux-libc-dev libcap-ng-dev gcc libc6-dev make git
+PACKAGES_KERNEL = linux-source-6.1 bc bison flex libelf-dev xz-utils lz4 cpio patch
+PACKAGES_RIG = qemu-system-x86 busybox-static kmod
+PACKAGES_TEST = acpica-tools musl-tools
+
+.PHONY: all setup build kernel demo test bench fuzz install clean payloads check-setup
+
+all: build
+
+# Installs the packages that are missing, asking nothing.
+setup:
+	@Tools/setup $(PACKAGES_BUILD) $(PACKAGES_KERNEL) $(PACKAGES_RIG) $(PACKAGES_TEST)
+
+build:
+	@$(SWIFT) build $(SWIFT_FLAGS) --product svmm
+	@$(SWIFT) build $(SWIFT_FLAGS) --product svmm-vmm
+
+kernel:
+	@Kernel/build
+
+payloads:
+	@Tools/payloads/build $(PAYLOADS)
+
+demo: setup
+	@Tools/demo
+
+test: setup
+	@Tools/run-tests
+
+bench: build payloads
+	@Tools/bench start
+	@Tools/bench exit
+
+fuzz:
+	@echo "make fuzz: there is no fuzzing harness in this version; see Limits in README.md" >&2; exit 2
+
+install: build
+	install -D -m 755 $(BUILD)/svmm $(DESTDIR)$(PREFIX)/bin/svmm
+	install -D -m 755 $(BUILD)/svmm-vmm $(DESTDIR)$(PREFIX)/libexec/svmm/svmm-vmm
+	install -D -m 644 Tools/man/svmm.1 $(DESTDIR)$(PREFIX)/share/man/man1/svmm.1
+	install -D -m 644 Tools/man/svmm-boot.1 $(DESTDIR)$(PREFIX)/share/man/man1/svmm-boot.1
+
+clean:
+	rm -rf .build

@@ -1,0 +1,86 @@
+import MachineProtocol
+import Testing
+import TestSupport
+import Wire
+
+@Suite("Machine description as a message")
+struct MachineDescriptionTests {
+    static let full = MachineDescription(
+        kernel: "/boot/vmlinuz", initrd: "/boot/initrd", bootProtocol: .pvh, commandLine: "quiet root=/dev/vda",
+        disks: [DiskDescription(path: "a.raw"), DiskDescription(path: "b.raw", readOnly: true, serial: "S-1")],
+        processorCount: 64, memorySize: 64 << 30, console: .unixSocket("/run/console"), onReboot: .restart,
+        graceSeconds: 2.5, dryRun: true)
+
+    @Test("comes back as it was", arguments: [
+        full, MachineDescription(kernel: ""), MachineDescription(kernel: "k", console: .none),
+        MachineDescription(kernel: "k", bootProtocol: .linux, console: .file("/dev/null"), graceSeconds: .infinity),
+    ])
+    func roundTrip(description: MachineDescription) throws {
+        #expect(try MachineDescription(decoding: description.encoded()) == description)
+    }
+
+    @Test("is refused when it ends early, wherever that is")
+    func truncation() {
+        let bytes = Self.full.encoded()
+        for count in bytes.indices {
+            #expect(throws: WireError.self, "cut after \(count) bytes") {
+                try MachineDescription(decoding: Array(bytes[..<count]))
+            }
+        }
+    }
+
+    @Test("is refused with a byte too many")
+    func trailing() {
+        let bytes = Self.full.encoded()
+        #expect(throws: WireError.trailingBytes(offset: bytes.count)) { try MachineDescription(decoding: bytes + [0]) }
+    }
+
+    @Test("is refused in another version")
+    func version() {
+        var bytes = Self.full.encoded()
+        bytes[0] &+= 1
+        #expect(throws: WireError.invalidValue(offset: 0, found: UInt64(bytes[0]))) {
+            try MachineDescription(decoding: bytes)
+        }
+    }
+
+    @Test("is refused with more disks, longer paths or a longer serial number than a machine has")
+    func limits() {
+        let disk = DiskDescription(path: "d")
+        #expect(throws: WireError.self) {
+            try MachineDescription(decoding: MachineDescription(kernel: "k", disks: Array(repeating: disk, count: 65)).encoded())
+        }
+        let long = String(repeating: "x", count: 4097)
+        for description in [
+            MachineDescription(kernel: long), MachineDescription(kernel: "k", initrd: long),
+            MachineDescription(kernel: "k", disks: [DiskDescription(path: long)]),
+            MachineDescription(kernel: "k", disks: [DiskDescription(path: "d", serial: "123456789012345678901")]),
+            MachineDescription(kernel: "k", commandLine: String(repeating: "x", count: 65537)),
+            MachineDescription(kernel: "k", console: .file(long)),
+        ] {
+            #expect(throws: WireError.self) { try MachineDescription(decoding: description.encoded()) }
+        }
+    }
+
+    @Test("flipped bits give another description or an error, never a crash", arguments: 1...4 as ClosedRange<UInt64>)
+    func bitFlips(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        let bytes = Self.full.encoded()
+        for _ in 0..<5000 {
+            var damaged = bytes
+            for _ in 0...random.below(4) { damaged[random.below(damaged.count)] ^= 1 << UInt8(random.below(8)) }
+            if let description = try? MachineDescription(decoding: damaged) {
+                #expect(description.encoded().count == damaged.count, "seed \(seed)")
+            }
+        }
+    }
+
+    @Test("random bytes give an error, never a crash")
+    func randomBytes() {
+        var random = SplitMix64(seed: 5)
+        for _ in 0..<5000 {
+            let bytes = [1, 0, 0, 0] + random.bytes(random.below(64))
+            _ = try? MachineDescription(decoding: bytes)
+        }
+    }
+}

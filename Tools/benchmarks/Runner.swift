@@ -1,0 +1,169 @@
+import CLinux
+import Glibc
+import LinuxSystem
+
+/// A program to run, and how it must end.
+struct Command {
+    let path: String
+    let arguments: [String]
+    var expectedStatus: Int32 = 0
+
+    var name: String { String(path.split(separator: "/").last ?? "") }
+    var line: String { ([path] + arguments).joined(separator: " ") }
+}
+
+/// How a program ran.
+struct Finished {
+    /// From before the fork to after the wait, by CLOCK_MONOTONIC.
+    let wallNanoseconds: UInt64
+    let usage: rusage
+    /// The exit status, or 128+n when signal n ended it.
+    let status: Int32
+    let output: String
+    let errors: String
+
+    var milliseconds: Double { Double(wallNanoseconds) / 1e6 }
+}
+
+/// Starts programs, one at a time, and ends only what it has started. Their standard input is empty.
+final class Runner {
+    /// SIGCHLD, and the signals that end this program: read from a signalfd, so that a wait ends with whatever comes first
+    /// and no child is left behind.
+    private let signals: FileDescriptor
+    private let empty: FileDescriptor
+
+    private static let endings = [SIGINT, SIGTERM, SIGHUP]
+
+    init() throws {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in Self.endings + [SIGCHLD] { sigaddset(&set, signal) }
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        signals = FileDescriptor(owning: signalfd(-1, &set, Int32(SFD_CLOEXEC)))
+        empty = try FileDescriptor.open("/dev/null", .readWrite)
+    }
+
+    /// Runs a program to its end.
+    func run(_ command: Command, timeout: Int = 120) throws -> Finished {
+        let output = try FileDescriptor.anonymousFile(name: "output")
+        let errors = try FileDescriptor.anonymousFile(name: "errors")
+        let start = Clock.now
+        let child = try spawn(command, output: output.raw, errors: errors.raw)
+        defer { child.kill() }
+        while !child.hasEnded { try waitForNews(of: command, output: -1, until: start + UInt64(timeout) * 1_000_000_000) }
+        let finished = Finished(wallNanoseconds: Clock.now - start, usage: child.usage, status: child.status,
+                                output: try output.text(), errors: try errors.text())
+        guard finished.status == command.expectedStatus else {
+            throw BenchmarkError("""
+                \(command.line): ended with status \(finished.status), expected \(command.expectedStatus)
+                \(finished.output)\(finished.errors)
+                """)
+        }
+        return finished
+    }
+
+    /// Starts a program, waits until it prints a line that begins so, looks at it, and ends it by SIGKILL.
+    func run<Result>(
+        _ command: Command, untilLine prefix: String, timeout: Int = 30, _ look: (pid_t) throws -> Result
+    ) throws -> Result {
+        let pipe = try FileDescriptor.pipe()
+        let errors = try FileDescriptor.anonymousFile(name: "errors")
+        let deadline = Clock.now + UInt64(timeout) * 1_000_000_000
+        let child = try spawn(command, output: pipe.write.raw, errors: errors.raw)
+        defer { child.kill() }
+        var text: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while !Self.hasLine(prefix, in: text) {
+            guard !child.hasEnded else {
+                throw BenchmarkError("\(command.line): ended before it printed \"\(prefix)\"\n\(try errors.text())")
+            }
+            if try waitForNews(of: command, output: pipe.read.raw, until: deadline) {
+                let count = try chunk.withUnsafeMutableBytes { try pipe.read.read(into: $0) }
+                text += chunk[..<count]
+            }
+        }
+        return try look(child.identifier)
+    }
+
+    private static func hasLine(_ prefix: String, in bytes: [UInt8]) -> Bool {
+        bytes.split(whereSeparator: { $0 == 10 || $0 == 13 }).contains { $0.starts(with: prefix.utf8) }
+    }
+
+    private func spawn(_ command: Command, output: Int32, errors: Int32) throws -> Child {
+        do {
+            return Child(try CurrentProcess.spawn(command.path, arguments: [command.name] + command.arguments,
+                                                  descriptors: [empty.raw, output, errors]))
+        } catch {
+            throw BenchmarkError("\(command.path): \(error)")
+        }
+    }
+
+    /// Waits for a signal, or for output; true when there is output. A signal to end ends this program's work by throwing.
+    @discardableResult
+    private func waitForNews(of command: Command, output: Int32, until deadline: UInt64) throws -> Bool {
+        var watched = [pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0),
+                       pollfd(fd: output, events: Int16(POLLIN), revents: 0)]
+        let now = Clock.now
+        guard now < deadline else { throw BenchmarkError("\(command.line): took too long and was killed") }
+        guard poll(&watched, 2, Int32((deadline - now) / 1_000_000 + 1)) > 0 else { return false }
+        if watched[0].revents != 0 {
+            var info = signalfd_siginfo()
+            _ = Glibc.read(signals.raw, &info, MemoryLayout<signalfd_siginfo>.size)
+            if let signal = Self.endings.first(where: { UInt32($0) == info.ssi_signo }) {
+                throw BenchmarkError("ended by signal \(signal)")
+            }
+        }
+        return watched[1].revents & Int16(POLLIN) != 0
+    }
+}
+
+/// A process that this program has started.
+private final class Child {
+    let identifier: pid_t
+    private(set) var usage = rusage()
+    private(set) var status: Int32 = 0
+    private var isReaped = false
+
+    init(_ identifier: pid_t) {
+        self.identifier = identifier
+    }
+
+    /// Whether it has ended: `status` and `usage` are known from then on.
+    var hasEnded: Bool {
+        reap(WNOHANG)
+        return isReaped
+    }
+
+    /// Ends it, if it has not ended, and waits for that.
+    func kill() {
+        if isReaped { return }
+        // Not yet waited for, so that the number cannot be another process's.
+        _ = Glibc.kill(identifier, SIGKILL)
+        reap(0)
+    }
+
+    private func reap(_ options: Int32) {
+        if isReaped { return }
+        var raw: Int32 = 0
+        guard wait4(identifier, &raw, options, &usage) == identifier else { return }
+        isReaped = true
+        // WIFEXITED and its kin are macros that Swift does not import.
+        status = raw & 0x7F == 0 ? raw >> 8 & 0xFF : 128 + raw & 0x7F
+    }
+}
+
+enum Clock {
+    /// Nanoseconds of CLOCK_MONOTONIC.
+    static var now: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}
+
+extension FileDescriptor {
+    /// What is in the file, cut at 1 MiB.
+    func text() throws(Errno) -> String {
+        String(decoding: try prefix(1 << 20), as: UTF8.self)
+    }
+}
