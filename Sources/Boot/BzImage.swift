@@ -28,6 +28,7 @@ extension KernelPlan {
         let is64Bit = header.extendedLoadFlags & SetupHeader.kernel64 != 0
         self.init(
             format: .bzImage,
+            isLinux: true,
             segments: [Segment(fileOffset: start, fileCount: count, address: address, memoryCount: needed)],
             // The 64-bit entry is 0x200 past the start of the code.
             entry: is64Bit ? Entry(kind: .linux64, address: address + 0x200) : Entry(kind: .linux32, address: address),

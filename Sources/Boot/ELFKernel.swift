@@ -10,6 +10,7 @@ struct ELFKernel {
         var memoryCount: UInt64
 
         static let load: UInt32 = 1  // PT_LOAD
+        static let interpreter: UInt32 = 3  // PT_INTERP
         static let note: UInt32 = 4  // PT_NOTE
     }
 
@@ -57,6 +58,7 @@ struct ELFKernel {
         var notes: [ProgramHeader] = []
         for index in 0..<count {
             let header = try Self.programHeader(prefix, at: Int(table) + index * Self.programHeaderSize, fileSize)
+            if header.type == ProgramHeader.interpreter { throw .notAKernel(found: "a program for Linux") }
             if header.type == ProgramHeader.load, header.memoryCount > 0 { segments.append(header) }
             if header.type == ProgramHeader.note { notes.append(header) }
         }
@@ -142,7 +144,7 @@ extension KernelPlan {
             throw .invalidHeader("the \(entry.kind.rawValue) entry \(hexadecimal(entry.address)) is in no segment")
         }
         self.init(
-            format: .elf, segments: segments, entry: entry, setupHeader: nil,
+            format: .elf, isLinux: notes.isLinux, segments: segments, entry: entry, setupHeader: nil,
             initrdAddressMaximum: RAMLayout.holeStart - 1,
             // COMMAND_LINE_SIZE of Linux on x86 is 2048 with the terminating zero.
             commandLineLimit: 2047

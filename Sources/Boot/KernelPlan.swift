@@ -16,6 +16,8 @@ public struct KernelPlan: Equatable, Sendable {
     }
 
     public var format: Format
+    /// Whether it is certainly a Linux kernel.
+    public var isLinux: Bool
     public var segments: [Segment]
     public var entry: Entry
     /// The setup header to start the zero page from; nil for ELF kernels, which have none.

@@ -50,6 +50,7 @@ public final class Supervisor {
 
     private func boot(_ prepared: borrowing PreparedMachine) throws(MachineError) {
         let system = try openKVM()
+        if prepared.kernel.plan.isLinux, !description.allowsSoftwareKVM { try Self.requireHardware() }
         try watchEvents()
         let commands = commands
         let console = try Console(description.console) { commands.post($0) }
@@ -87,6 +88,14 @@ public final class Supervisor {
         }
         try Self.setUp { () throws(Errno) in try KickSignal.install() }
         return system
+    }
+
+    /// Without hardware a guest's kernel runs in KVM's instruction emulator, which is slow and lacks instructions: Linux does
+    /// not reach user space there.
+    private static func requireHardware() throws(MachineError) {
+        guard FailureText.hasHardwareVirtualization() else {
+            throw MachineError("/dev/kvm: this KVM has no hardware virtualization behind it (no vmx or svm in /proc/cpuinfo), expected some for Linux; run svmm in Tools/rig or on another machine, or try with --software-kvm")
+        }
     }
 
     static func setUp<Result>(_ body: () throws(Errno) -> Result) throws(MachineError) -> Result {

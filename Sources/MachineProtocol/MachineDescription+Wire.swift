@@ -29,6 +29,7 @@ extension MachineDescription {
         }
         encoder.encode(onReboot.rawValue)
         encoder.encode(graceSeconds.bitPattern)
+        encoder.encode(allowsSoftwareKVM)
         encoder.encode(dryRun)
         return encoder.bytes
     }
@@ -54,6 +55,7 @@ extension MachineDescription {
         console = try Self.decodeConsole(&decoder)
         onReboot = try Self.decodeChoice(&decoder, RebootAction.init(rawValue:))
         graceSeconds = Double(bitPattern: try decoder.decode(UInt64.self))
+        allowsSoftwareKVM = try decoder.decode(Bool.self)
         dryRun = try decoder.decode(Bool.self)
         try decoder.finish()
     }

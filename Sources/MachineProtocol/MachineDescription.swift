@@ -14,12 +14,15 @@ public struct MachineDescription: Equatable, Sendable {
     public var onReboot: RebootAction
     /// Seconds between the power button and the kill.
     public var graceSeconds: Double
+    /// Whether a Linux kernel may be started on a KVM without hardware virtualization behind it.
+    public var allowsSoftwareKVM: Bool
     /// Say what would run, and do not run it.
     public var dryRun: Bool
 
     public init(kernel: String, initrd: String? = nil, bootProtocol: BootProtocol = .automatic, commandLine: String = "", disks: [DiskDescription] = [],
                 processorCount: Int = 1, memorySize: UInt64 = 512 << 20, console: ConsoleDescription = .standardIO,
-                onReboot: RebootAction = .exit, graceSeconds: Double = 10, dryRun: Bool = false) {
+                onReboot: RebootAction = .exit, graceSeconds: Double = 10, allowsSoftwareKVM: Bool = false,
+                dryRun: Bool = false) {
         self.kernel = kernel
         self.initrd = initrd
         self.bootProtocol = bootProtocol
@@ -30,6 +33,7 @@ public struct MachineDescription: Equatable, Sendable {
         self.console = console
         self.onReboot = onReboot
         self.graceSeconds = graceSeconds
+        self.allowsSoftwareKVM = allowsSoftwareKVM
         self.dryRun = dryRun
     }
 

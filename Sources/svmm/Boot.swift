@@ -6,8 +6,8 @@ struct Boot: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Boot a virtual machine from a kernel.",
         discussion: """
-            The kernel is a Linux bzImage or an ELF vmlinux. SIGTERM presses the guest's ACPI power button; a second one, \
-            or the end of the grace period, kills it. On a terminal, Ctrl-A x quits and Ctrl-A h helps.
+            The kernel is a Linux bzImage or an ELF kernel such as vmlinux. SIGTERM presses the guest's ACPI power button; \
+            a second one, or the end of the grace period, kills the guest. On a terminal, Ctrl-A x quits and Ctrl-A h helps.
 
             Exit status: 0 the guest powered off; 1 svmm's own error; 2 wrong usage; 10 the guest rebooted; 11 the guest \
             crashed (kernel panic, triple fault); 12 KVM refused or failed; 13 killed after the grace period; 128+n killed \
@@ -15,57 +15,60 @@ struct Boot: ParsableCommand {
             """
     )
 
-    @Option(help: ArgumentHelp("Kernel to boot: bzImage or ELF vmlinux.", valueName: "path"))
+    /// A year: long enough for anybody, and far from overflowing a timer.
+    private static let graceRange = 0...31_536_000.0
+
+    @Option(help: ArgumentHelp("Kernel to boot: bzImage or ELF.", valueName: "path"))
     var kernel: String
 
     @Option(help: ArgumentHelp("Initial RAM disk.", valueName: "path"))
     var initrd: String?
 
     @Option(parsing: .singleValue,
-            help: ArgumentHelp("Raw disk image or block device; may be given several times. Options: ro, serial=TEXT.",
-                               valueName: "path[,ro][,serial=S]"))
-    var disk: [DiskOption] = []
+            help: ArgumentHelp("Raw disk image or block device; may be given several times.",
+                               valueName: "path[,ro][,serial=s]"),
+            transform: { try DiskDescription(parsing: $0) })
+    var disk: [DiskDescription] = []
 
-    @Option(help: ArgumentHelp("Virtual CPUs, 1 to 64.", valueName: "n"))
+    @Option(help: ArgumentHelp("Virtual CPUs, 1 to 64. (default: 1)", valueName: "n"),
+            transform: { try number($0, in: MachineDescription.processorCounts, unit: "") })
     var cpus = 1
 
-    @Option(help: ArgumentHelp("Memory: a number with K, M, G or KiB, MiB, GiB, in powers of 1024; 1M to 64G.",
-                               valueName: "size"))
+    @Option(help: ArgumentHelp("Memory, 1M to 64G; also KiB, MiB, GiB. (default: 512M)", valueName: "size"),
+            transform: { try MemorySize(parsing: $0) })
     var memory = MemorySize(bytes: 512 << 20)
 
     @Option(help: ArgumentHelp("Kernel parameters, added after svmm's own.", valueName: "text"))
     var cmdline = ""
 
-    @Option(help: ArgumentHelp("Serial console: stdio, file=PATH, unix=PATH or none.", valueName: "where"))
-    var console = ConsoleOption(description: .standardIO)
+    @Option(help: ArgumentHelp("Serial console: stdio, file=PATH, unix=PATH or none. (default: stdio)",
+                               valueName: "where"),
+            transform: { try ConsoleDescription(parsing: $0) })
+    var console = ConsoleDescription.standardIO
 
-    @Option(help: ArgumentHelp("Time a guest gets to shut down, in seconds.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Seconds that a guest gets to shut down. (default: 10)", valueName: "seconds"),
+            transform: { try number($0, in: Boot.graceRange, unit: " seconds") })
     var grace = 10.0
 
-    @Option(help: ArgumentHelp("What the guest's reboot does: exit or restart.", valueName: "action"))
-    var onReboot = RebootOption.exit
+    @Option(help: ArgumentHelp("What the guest's reboot does: exit or restart. (default: exit)", valueName: "action"),
+            transform: { try RebootAction(parsing: $0) })
+    var onReboot = RebootAction.exit
 
     @Option(name: .customLong("protocol"),
-            help: ArgumentHelp("How an ELF kernel is entered: auto, linux or pvh.", valueName: "name"))
-    var bootProtocol = ProtocolOption.auto
+            help: ArgumentHelp("How an ELF kernel is entered: auto, linux or pvh. (default: auto)", valueName: "name"),
+            transform: { try BootProtocol(parsing: $0) })
+    var bootProtocol = BootProtocol.automatic
+
+    @Flag(help: "Boot Linux even where KVM has no hardware virtualization behind it.")
+    var softwareKvm = false
 
     @Flag(help: "Check everything and print what would run.")
     var dryRun = false
 
-    func validate() throws {
-        guard MachineDescription.processorCounts.contains(cpus) else {
-            throw ValidationError("--cpus \(cpus): expected 1 to \(MachineDescription.processorCounts.upperBound)")
-        }
-        // A year: long enough for anybody, and far from overflowing a timer.
-        guard grace >= 0, grace <= 31_536_000 else {
-            throw ValidationError("--grace \(grace): expected 0 to 31536000 seconds")
-        }
-    }
-
     func run() throws {
         try Monitor.execute(MachineDescription(
-            kernel: kernel, initrd: initrd, bootProtocol: bootProtocol.value, commandLine: cmdline,
-            disks: disk.map(\.description), processorCount: cpus, memorySize: memory.bytes, console: console.description,
-            onReboot: onReboot.value, graceSeconds: grace, dryRun: dryRun))
+            kernel: kernel, initrd: initrd, bootProtocol: bootProtocol, commandLine: cmdline, disks: disk,
+            processorCount: cpus, memorySize: memory.bytes, console: console, onReboot: onReboot, graceSeconds: grace,
+            allowsSoftwareKVM: softwareKvm, dryRun: dryRun))
     }
 }

@@ -7,28 +7,32 @@ struct SVMM: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "svmm",
         abstract: "Run virtual machines on Linux KVM.",
-        version: Version.text,
+        version: "svmm 0.1.0",
         subcommands: [Boot.self]
     )
 
-    /// As ParsableCommand's own, but for the exit status of wrong usage.
+    /// As ParsableCommand's own, but with errors of one line and svmm's exit status for wrong usage.
     static func main() {
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch {
             let status = exitCode(for: error)
-            let text = fullMessage(for: error)
-            if status.isSuccess {
-                if !text.isEmpty { printLine(text) }
+            guard !status.isSuccess else {
+                printLine(fullMessage(for: error))
                 CurrentProcess.exitNow(ExitStatus.poweredOff)
             }
-            if !text.isEmpty { printErrorLine(text) }
-            CurrentProcess.exitNow(status == .validationFailure ? ExitStatus.usage : status.rawValue)
+            let text = message(for: error)
+            if status == .validationFailure {
+                printErrorLine("svmm: \(oneLine(text)); see svmm boot --help")
+                CurrentProcess.exitNow(ExitStatus.usage)
+            }
+            if !text.isEmpty { printErrorLine("svmm: \(oneLine(text))") }
+            CurrentProcess.exitNow(status.rawValue)
         }
     }
-}
 
-enum Version {
-    static let text = "svmm 0.1.0"
+    private static func oneLine(_ text: String) -> String {
+        text.split(whereSeparator: \.isNewline).joined(separator: "; ")
+    }
 }

@@ -1,109 +1,123 @@
-import ArgumentParser
 import MachineProtocol
 
-/// `--memory`: bytes, written with a unit.
-struct MemorySize: ExpressibleByArgument, CustomStringConvertible {
-    var bytes: UInt64
+/// What an option's value should have been. ArgumentParser puts the option and the value before it.
+struct Expected: Error, CustomStringConvertible {
+    let description: String
 
-    static let range: ClosedRange<UInt64> = (1 << 20)...(64 << 30)
+    init(_ text: String) {
+        description = "expected " + text
+    }
+}
+
+/// `--memory`: bytes, written with a unit.
+struct MemorySize: CustomStringConvertible {
+    let bytes: UInt64
+
+    private static let range: ClosedRange<UInt64> = (1 << 20)...(64 << 30)
+    private static let pageSize: UInt64 = 4096
 
     init(bytes: UInt64) {
         self.bytes = bytes
     }
 
-    /// nil when it is not a size; the caller's message says what one is.
-    init?(argument: String) {
-        let digits = argument.prefix { $0.isASCII && $0.isNumber }
-        guard let number = UInt64(digits) else { return nil }
-        let shift: UInt64
+    init(parsing argument: String) throws(Expected) {
+        let expected = Expected("1M to 64G in whole pages of 4096 bytes, as a number with K, M, G, KiB, MiB or GiB")
+        let digits = argument.prefix { ("0"..."9").contains($0) }
+        guard let number = UInt64(digits) else { throw expected }
+        let unit: UInt64
         switch argument.dropFirst(digits.count).uppercased() {
-        case "": shift = 0
-        case "K", "KIB": shift = 10
-        case "M", "MIB": shift = 20
-        case "G", "GIB": shift = 30
-        default: return nil
+        case "": unit = 1
+        case "K", "KIB": unit = 1 << 10
+        case "M", "MIB": unit = 1 << 20
+        case "G", "GIB": unit = 1 << 30
+        default: throw expected
         }
-        let (bytes, overflow) = number.multipliedReportingOverflow(by: 1 << shift)
-        guard !overflow, Self.range.contains(bytes), bytes % 4096 == 0 else { return nil }
+        let (bytes, overflow) = number.multipliedReportingOverflow(by: unit)
+        guard !overflow, Self.range.contains(bytes), bytes % Self.pageSize == 0 else { throw expected }
         self.bytes = bytes
     }
 
     var description: String {
         bytes % (1 << 30) == 0 ? "\(bytes >> 30)G" : bytes % (1 << 20) == 0 ? "\(bytes >> 20)M" : "\(bytes >> 10)K"
     }
-
-    var defaultValueDescription: String { description }
 }
 
-/// `--disk PATH[,ro][,serial=S]`.
-struct DiskOption: ExpressibleByArgument {
-    var description: DiskDescription
-
-    init?(argument: String) {
+extension DiskDescription {
+    /// `--disk PATH[,ro][,serial=S]`.
+    init(parsing argument: String) throws(Expected) {
         let words = argument.split(separator: ",", omittingEmptySubsequences: false)
-        guard let path = words.first, !path.isEmpty else { return nil }
-        description = DiskDescription(path: String(path))
+        guard let path = words.first, !path.isEmpty else { throw Expected("PATH[,ro][,serial=S]") }
+        self.init(path: String(path))
         for word in words.dropFirst() {
             if word == "ro" {
-                description.readOnly = true
+                readOnly = true
             } else if word.hasPrefix("serial=") {
-                let serial = String(word.dropFirst("serial=".count))
-                let isPrintable = serial.utf8.allSatisfy { (0x20...0x7E).contains($0) }
-                guard !serial.isEmpty, serial.utf8.count <= DiskDescription.maximumSerialLength, isPrintable else {
-                    return nil
-                }
-                description.serial = serial
+                serial = try Self.checkedSerial(String(word.dropFirst("serial=".count)))
             } else {
-                return nil
+                throw Expected("ro or serial=S after the path, found '\(word)'")
             }
         }
     }
+
+    private static func checkedSerial(_ serial: String) throws(Expected) -> String {
+        let isPrintable = serial.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+        guard !serial.isEmpty, serial.utf8.count <= maximumSerialLength, isPrintable else {
+            throw Expected("a serial of 1 to \(maximumSerialLength) printable ASCII characters")
+        }
+        return serial
+    }
 }
 
-/// `--console stdio|file=PATH|unix=PATH|none`.
-struct ConsoleOption: ExpressibleByArgument {
-    var description: ConsoleDescription
-
-    init(description: ConsoleDescription) {
-        self.description = description
-    }
-
-    init?(argument: String) {
+extension ConsoleDescription {
+    /// `--console stdio|file=PATH|unix=PATH|none`.
+    init(parsing argument: String) throws(Expected) {
         func path(after prefix: String) -> String? {
-            argument.hasPrefix(prefix) && argument.count > prefix.count ? String(argument.dropFirst(prefix.count)) : nil
+            argument.hasPrefix(prefix) && argument.utf8.count > prefix.utf8.count
+                ? String(argument.dropFirst(prefix.count)) : nil
         }
         if argument == "stdio" {
-            description = .standardIO
+            self = .standardIO
         } else if argument == "none" {
-            description = .none
+            self = .none
         } else if let path = path(after: "file=") {
-            description = .file(path)
+            self = .file(path)
         } else if let path = path(after: "unix=") {
-            description = .unixSocket(path)
+            self = .unixSocket(path)
         } else {
-            return nil
+            throw Expected("stdio, file=PATH, unix=PATH or none")
         }
     }
-
-    var defaultValueDescription: String { "stdio" }
 }
 
-/// `--on-reboot exit|restart`.
-enum RebootOption: String, ExpressibleByArgument, CaseIterable {
-    case exit, restart
-
-    var value: RebootAction { self == .exit ? .exit : .restart }
+/// A number within bounds, for example of vCPUs or seconds.
+func number<Value: LosslessStringConvertible & Comparable>(
+    _ argument: String, in range: ClosedRange<Value>, unit: String
+) throws(Expected) -> Value {
+    guard let value = Value(argument), range.contains(value) else {
+        throw Expected("\(range.lowerBound) to \(range.upperBound)\(unit)")
+    }
+    return value
 }
 
-/// `--protocol auto|linux|pvh`.
-enum ProtocolOption: String, ExpressibleByArgument, CaseIterable {
-    case auto, linux, pvh
+extension RebootAction {
+    /// `--on-reboot exit|restart`.
+    init(parsing argument: String) throws(Expected) {
+        switch argument {
+        case "exit": self = .exit
+        case "restart": self = .restart
+        default: throw Expected("exit or restart")
+        }
+    }
+}
 
-    var value: BootProtocol {
-        switch self {
-        case .auto: .automatic
-        case .linux: .linux
-        case .pvh: .pvh
+extension BootProtocol {
+    /// `--protocol auto|linux|pvh`.
+    init(parsing argument: String) throws(Expected) {
+        switch argument {
+        case "auto": self = .automatic
+        case "linux": self = .linux
+        case "pvh": self = .pvh
+        default: throw Expected("auto, linux or pvh")
         }
     }
 }

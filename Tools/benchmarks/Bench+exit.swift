@@ -13,7 +13,6 @@ struct ExitBenchmark: ParsableCommand {
     var count = 20_000
 
     private static let kinds = ["pio", "mmio", "ioeventfd"]
-    private static let bare = "bare-c"
 
     func validate() throws {
         guard (100...100_000_000).contains(count) else {
@@ -28,7 +27,7 @@ struct ExitBenchmark: ParsableCommand {
         let words = "exits.empty=0 exits.count=\(count)"
         let commands = [
             ("svmm", bench.svmm("exits", "--console", "stdio", "--cmdline", words)),
-            (Self.bare, Command(path: options.bareKVM, arguments: [options.payload("exits"), words])),
+            (Workbench.bare, bench.bare("exits", words)),
         ]
         let participants = commands.map { name, command in
             Participant(name: name) { try cycles(of: command, bench.runner) }
@@ -40,7 +39,7 @@ struct ExitBenchmark: ParsableCommand {
             for (participant, samples) in zip(participants, values) {
                 try bench.report.add(kind, program: participant.name, .nanoseconds, samples)
             }
-            try bench.report.add(kind, ratio: "svmm/\(Self.bare)", values[0].ratios(to: values[1]))
+            try bench.report.add(kind, ratio: "svmm/\(Workbench.bare)", values[0].ratios(to: values[1]))
         }
     }
 

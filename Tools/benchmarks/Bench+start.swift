@@ -4,7 +4,7 @@ import ArgumentParser
 struct StartBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "start",
-        abstract: "From exec to the guest's first exit, and memory beside the guest's own."
+        abstract: "From exec to the guest's first exit and first output, and memory beside the guest's own."
     )
 
     @OptionGroup var options: CommonOptions
@@ -14,54 +14,72 @@ struct StartBenchmark: ParsableCommand {
     func run() throws {
         let bench = try Workbench("start", options)
         try measureFirstExit(bench)
+        try measureFirstOutput(bench)
         try measureMemory(bench)
     }
 
+    /// The guest's first instructions end the machine, so the life of the process holds the first exit.
     private func measureFirstExit(_ bench: Workbench) throws {
-        let svmm = bench.svmm("first-exit", "--console", "none")
-        var participants = [Participant(name: "svmm") { try bench.runner.run(svmm).milliseconds }]
-        if let qemu = bench.qemu {
-            let command = qemu.command(kernel: options.payload("first-exit"), serial: "none")
-            participants.append(Participant(name: QEMU.name) {
-                let finished = try bench.runner.run(command)
-                // Its status 1 means either that the guest has left, or that QEMU has failed with words.
-                guard finished.errors.isEmpty else { throw BenchmarkError("\(command.line): \(finished.errors)") }
-                return finished.milliseconds
-            })
+        let payload = "first-exit"
+        let samples = try compare(
+            bench, svmm: bench.svmm(payload, "--console", "none"), bare: bench.bare(payload),
+            qemu: bench.qemu?.command(kernel: options.payload(payload), serial: "none")
+        ) { command in
+            let finished = try bench.runner.run(command)
+            // QEMU's status 1 means either that the guest has left, or that QEMU has failed with words.
+            guard command.expectedStatus == 0 || finished.errors.isEmpty else {
+                throw BenchmarkError("\(command.line): \(finished.errors)")
+            }
+            return finished.milliseconds
         }
-        bench.report.begin("first_exit", .milliseconds)
-        try add("first_exit", .milliseconds, participants.map(\.name),
-                try interleave(runs: runs, participants), to: bench.report)
+        try add("first_exit", .milliseconds, samples, to: bench.report) { $0 }
+    }
+
+    private func measureFirstOutput(_ bench: Workbench) throws {
+        let samples = try compareSpinning(bench, untilLine: "") { _, nanoseconds in Double(nanoseconds) / 1e6 }
+        try add("first_output", .milliseconds, samples, to: bench.report) { $0 }
     }
 
     private func measureMemory(_ bench: Workbench) throws {
-        let mode = "power.mode=spin"
-        var commands = [("svmm", bench.svmm("power", "--console", "stdio", "--cmdline", mode))]
-        if let qemu = bench.qemu {
-            commands.append((QEMU.name, qemu.command(kernel: options.payload("power"), serial: "stdio", "-append", mode)))
+        let samples = try compareSpinning(bench, untilLine: "power: spinning") { process, _ in
+            try MemoryOverhead(of: process, guestMemory: 128 << 10)
         }
-        let participants = commands.map { name, command in
-            Participant(name: name) {
-                try bench.runner.run(command, untilLine: "power: spinning") { process in
-                    try MemoryOverhead(of: process, guestMemory: 128 << 10)
-                }
-            }
-        }
-        let samples = try interleave(runs: runs, participants)
-        let names = participants.map(\.name)
-        bench.report.begin("rss_overhead", .mebibytes)
-        try add("rss_overhead", .mebibytes, names, samples.map { $0.map(\.resident) }, to: bench.report)
-        bench.report.begin("pss_overhead", .mebibytes)
-        try add("pss_overhead", .mebibytes, names, samples.map { $0.map(\.proportional) }, to: bench.report)
+        try add("rss_overhead", .mebibytes, samples, to: bench.report) { $0.resident }
+        try add("pss_overhead", .mebibytes, samples, to: bench.report) { $0.proportional }
     }
 
-    private func add(_ figure: String, _ unit: Unit, _ names: [String], _ values: [[Double]], to report: Report) throws {
-        let samples = values.map { Samples(values: $0) }
-        for (name, samples) in zip(names, samples) { try report.add(figure, program: name, unit, samples) }
-        if samples.count == 2 {
-            try report.add(figure, ratio: "svmm/\(QEMU.name)", samples[0].ratios(to: samples[1]))
-        } else {
-            report.addAbsent(program: QEMU.name, reason: QEMU.absence)
+    /// Compares the monitors while they run a guest that has said so and now does nothing, for ever.
+    private func compareSpinning<Sample>(
+        _ bench: Workbench, untilLine line: String, _ look: @escaping (Int32, UInt64) throws -> Sample
+    ) throws -> [[Sample]] {
+        let payload = "power"
+        let mode = "power.mode=spin"
+        return try compare(
+            bench, svmm: bench.svmm(payload, "--console", "stdio", "--cmdline", mode), bare: bench.bare(payload, mode),
+            qemu: bench.qemu?.command(kernel: options.payload(payload), serial: "stdio", "-append", mode)
+        ) { try bench.runner.run($0, untilLine: line, look) }
+    }
+
+    private func compare<Sample>(
+        _ bench: Workbench, svmm: Command, bare: Command, qemu: Command?, _ measure: @escaping (Command) throws -> Sample
+    ) throws -> [[Sample]] {
+        var participants = [Participant(name: "svmm") { try measure(svmm) },
+                            Participant(name: Workbench.bare) { try measure(bare) }]
+        if let qemu { participants.append(Participant(name: QEMU.name) { try measure(qemu) }) }
+        return try interleave(runs: runs, participants)
+    }
+
+    /// - Parameter samples: of svmm, the bare loop and, if it is installed, QEMU.
+    private func add<Sample>(
+        _ figure: String, _ unit: Unit, _ samples: [[Sample]], to report: Report, _ value: (Sample) -> Double
+    ) throws {
+        let names = ["svmm", Workbench.bare, QEMU.name]
+        let values = samples.map { Samples(values: $0.map(value)) }
+        report.begin(figure, unit)
+        for (name, samples) in zip(names, values) { try report.add(figure, program: name, unit, samples) }
+        if values.count < names.count { report.addAbsent(program: QEMU.name, reason: QEMU.absence) }
+        for (name, peer) in zip(names, values).dropFirst() {
+            try report.add(figure, ratio: "svmm/\(name)", values[0].ratios(to: peer))
         }
     }
 }

@@ -62,13 +62,17 @@ final class Runner {
         return finished
     }
 
-    /// Starts a program, waits until it prints a line that begins so, looks at it, and ends it by SIGKILL.
+    /// Starts a program, waits until it prints a line that begins so, looks at it, and ends it by SIGKILL. With an empty
+    /// `prefix` the first byte is waited for.
+    ///
+    /// - Parameter look: gets the process and the nanoseconds from before the fork to that output.
     func run<Result>(
-        _ command: Command, untilLine prefix: String, timeout: Int = 30, _ look: (pid_t) throws -> Result
+        _ command: Command, untilLine prefix: String, timeout: Int = 30, _ look: (pid_t, UInt64) throws -> Result
     ) throws -> Result {
         let pipe = try FileDescriptor.pipe()
         let errors = try FileDescriptor.anonymousFile(name: "errors")
-        let deadline = Clock.now + UInt64(timeout) * 1_000_000_000
+        let start = Clock.now
+        let deadline = start + UInt64(timeout) * 1_000_000_000
         let child = try spawn(command, output: pipe.write.raw, errors: errors.raw)
         defer { child.kill() }
         var text: [UInt8] = []
@@ -82,7 +86,7 @@ final class Runner {
                 text += chunk[..<count]
             }
         }
-        return try look(child.identifier)
+        return try look(child.identifier, Clock.now - start)
     }
 
     private static func hasLine(_ prefix: String, in bytes: [UInt8]) -> Bool {

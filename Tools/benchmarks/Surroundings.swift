@@ -4,6 +4,9 @@ import LinuxSystem
 
 /// What every subcommand works with.
 struct Workbench {
+    /// The name of the bare KVM_RUN loop in figures.
+    static let bare = "bare-c"
+
     let runner: Runner
     let report: Report
     let options: CommonOptions
@@ -31,6 +34,11 @@ struct Workbench {
                 arguments: ["boot", "--kernel", options.payload(payload), "--memory", "128M", "--cpus", "1"] + arguments)
     }
 
+    /// The bare loop with this payload.
+    func bare(_ payload: String, _ words: String = "") -> Command {
+        Command(path: options.bareKVM, arguments: [options.payload(payload), words])
+    }
+
     private func firstLine(_ path: String, _ arguments: [String]) throws -> String {
         let output = try runner.run(Command(path: path, arguments: arguments)).output
         return String(output.prefix { $0 != "\n" })
@@ -51,6 +59,7 @@ struct Workbench {
 
 /// QEMU's microvm machine, with as little in it as a payload needs.
 struct QEMU {
+    /// Its name in figures.
     static let name = "qemu-microvm"
     static let absence = "not installed (qemu-system-x86)"
 

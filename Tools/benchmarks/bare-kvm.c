@@ -216,19 +216,21 @@ int main(int count, char **arguments)
         fprintf(stderr, "usage: bare-kvm KERNEL [COMMAND LINE] | --tsc-khz\n");
         return 2;
     }
+    setvbuf(stdout, 0, _IONBF, 0);
     int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     if (kvm < 0) fail("/dev/kvm");
     int vm = CALL(kvm, KVM_CREATE_VM, 0);
+    memory = mmap(0, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) fail("mmap");
+    struct kvm_userspace_memory_region region = { .memory_size = MEMORY, .userspace_addr = (uintptr_t)memory };
+    /* Before the interrupt controllers: their grace periods would delay it by milliseconds (Linux 6.18). */
+    CALL(vm, KVM_SET_USER_MEMORY_REGION, &region);
     uint64_t identity_map = 0xFEFFC000;
     CALL(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map);
     CALL(vm, KVM_SET_TSS_ADDR, 0xFEFFD000);
     CALL(vm, KVM_CREATE_IRQCHIP, 0);
     struct kvm_pit_config timer = { 0 };
     CALL(vm, KVM_CREATE_PIT2, &timer);
-    memory = mmap(0, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) fail("mmap");
-    struct kvm_userspace_memory_region region = { .memory_size = MEMORY, .userspace_addr = (uintptr_t)memory };
-    CALL(vm, KVM_SET_USER_MEMORY_REGION, &region);
     uint64_t entry = load_kernel(arguments[1]);
     write_boot_data(count == 3 ? arguments[2] : "");
     connect_notifications(vm);
