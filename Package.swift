@@ -38,8 +38,8 @@ let package = Package(
                           swiftSettings: strict),
 
         // Used by the tests below, and by nothing that ships.
-        .target(name: "TestSupport", dependencies: ["Virtio", "GuestMemory", "LinuxSystem"], path: "Tests/TestSupport",
-                swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["Virtio", "GuestMemory", "LinuxSystem", "CLinux"],
+                path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire", "MachineProtocol", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),

@@ -44,6 +44,10 @@ extension KernelPlan {
         guard wanted >= LowMemory.end else {
             throw .invalidHeader("pref_address \(hexadecimal(wanted)) is below 1 MiB")
         }
+        // Above 3 GiB there is no RAM to load to, and near 2^64 the sums of those who use the address would overflow.
+        guard wanted < RAMLayout.holeStart else {
+            throw .invalidHeader("pref_address \(hexadecimal(wanted)) is above 3 GiB")
+        }
         guard header.isRelocatable else { return wanted }
         let alignment = UInt64(header.kernelAlignment)
         guard alignment > 0, alignment & (alignment - 1) == 0 else {

@@ -95,7 +95,8 @@ public final class EventLoop: @unchecked Sendable {
         done.wait()
     }
 
-    /// Handles events until `stop` is called, on the calling thread. The corresponding C function is `epoll_wait`.
+    /// Handles events until `stop` is called, on the calling thread; afterwards it can run again. The corresponding C
+    /// function is `epoll_wait`.
     public func run() {
         let capacity = 16
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
@@ -112,6 +113,7 @@ public final class EventLoop: @unchecked Sendable {
                 }
             }
         }
+        stopping = false
     }
 
     /// Ends `run` after the handlers of this round. From the loop's thread.

@@ -51,6 +51,11 @@ public func ignoreBrokenPipes() {
     _ = Glibc.signal(SIGPIPE, SIG_IGN)
 }
 
+/// Makes reading a terminal from the background fail instead of stopping the process. The C function is `signal` (SIGTTIN).
+public func ignoreTerminalInputStops() {
+    _ = Glibc.signal(SIGTTIN, SIG_IGN)
+}
+
 /// Lets this process set a terminal's mode while another is in its foreground. The C function is `signal` (SIGTTOU).
 public func ignoreTerminalOutputStops() {
     _ = Glibc.signal(SIGTTOU, SIG_IGN)

@@ -20,10 +20,12 @@ public struct TerminalMode: @unchecked Sendable {
         _ = tcsetattr(raw, TCSADRAIN, &settings)
     }
 
-    /// This mode without line editing, echo, signals from keys and output translation. The C function is `cfmakeraw`.
+    /// This mode without line editing, echo and signals from keys. Output is translated as before, so that other programs'
+    /// lines keep their beginnings. The C function is `cfmakeraw`.
     public func raw() -> TerminalMode {
         var copy = self
         cfmakeraw(&copy.settings)
+        copy.settings.c_oflag = settings.c_oflag
         return copy
     }
 

@@ -45,13 +45,15 @@ final class Machine: Sendable {
             let memory = try Self.reserveMemory(prepared.layout)
             let ending = MachineEnding(news: news, memory: memory, marksPanics: KernelCommandLine.marksPanics(description))
             let vm = try VirtualMachine(system)
-            try vm.reserveKernelPages(identityMap: AddressMap.kvmIdentityMap, tss: AddressMap.kvmTSS)
-            try vm.createInterruptControllers()
+            // Memory first: once there are interrupt controllers, KVM waits for a grace period at every change of memory slots,
+            // 6 ms here against 0.05 ms.
             var slot: UInt32 = 0
             try memory.forEachRegion { region, host in
                 try vm.setMemory(slot: slot, guestAddress: region.start, host: host, count: region.count)
                 slot += 1
             }
+            try vm.reserveKernelPages(identityMap: AddressMap.kvmIdentityMap, tss: AddressMap.kvmTSS)
+            try vm.createInterruptControllers()
 
             let report: MachineEventHandler = { ending.report($0) }
             @Sendable func line(_ gsi: UInt32) -> InterruptLevelHandler {
@@ -198,6 +200,8 @@ final class Machine: Sendable {
         for processor in processors { processor.waitForEnd() }
         for entry in loops { entry.loop.perform { entry.loop.stop() } }
         for entry in loops { entry.finished.wait() }
+        // The threads and what they report to hold each other; without this no machine would ever be freed.
+        ending.processors = []
     }
 }
 

@@ -34,6 +34,7 @@ func run() -> Int32 {
         return ExitStatus.usage
     }
     ignoreBrokenPipes()
+    ignoreTerminalInputStops()
     do throws(MachineError) {
         return try Supervisor(try readDescription(arguments[2])).run()
     } catch {

@@ -18,10 +18,16 @@ public final class MockDriver {
     private var nextAvailable: UInt16 = 0
 
     /// One buffer of a chain.
-    public struct Buffer {
+    public struct Buffer: Sendable {
         public var address: GuestAddress
         public var count: UInt32
         public var isWritable: Bool
+
+        public init(address: GuestAddress, count: UInt32, isWritable: Bool) {
+            self.address = address
+            self.count = count
+            self.isWritable = isWritable
+        }
 
         /// A buffer for the device to read.
         public static func readable(_ address: GuestAddress, _ count: UInt32) -> Buffer {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import LinuxSystem
 
@@ -66,4 +67,26 @@ public func anonymousFile(_ bytes: [UInt8]) throws -> FileDescriptor {
     let file = try FileDescriptor.anonymousFile(name: "svmm test")
     try bytes.withUnsafeBytes { try file.writeAll($0) }
     return file
+}
+
+/// An open file in memory that can be kept from growing: it stands for a file on a file system that has become full.
+public struct FullFile: ~Copyable {
+    private let file: FileDescriptor
+
+    public init(_ bytes: [UInt8]) throws {
+        let raw = memfd_create("svmm test", UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING))
+        guard raw >= 0 else { throw Errno.current }
+        let descriptor = FileDescriptor(owning: raw)
+        try bytes.withUnsafeBytes { try writeAll(raw, $0) }
+        file = descriptor
+    }
+
+    /// By which it can be opened again.
+    public var path: String { "/proc/self/fd/\(file.raw)" }
+
+    /// Makes it shorter, for good: writes behind the new end fail from now on.
+    public func fill(at size: Int) throws {
+        let addSeals: Int32 = 1033, sealGrow: Int32 = 4  // F_ADD_SEALS, F_SEAL_GROW
+        guard ftruncate(file.raw, size) == 0, svmm_fcntl_value(file.raw, addSeals, sealGrow) == 0 else { throw Errno.current }
+    }
 }

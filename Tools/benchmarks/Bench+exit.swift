@@ -9,8 +9,8 @@ struct ExitBenchmark: ParsableCommand {
 
     @OptionGroup var options: CommonOptions
 
-    @Option(help: ArgumentHelp("Exits of each kind in a run.", valueName: "n"))
-    var count = 20_000
+    @Option(help: ArgumentHelp("Exits in a run.", valueName: "n"))
+    var count = 5_000
 
     private static let kinds = ["pio", "mmio", "ioeventfd"]
 
@@ -24,40 +24,35 @@ struct ExitBenchmark: ParsableCommand {
         let bench = try Workbench("exit", options)
         let frequency = try timestampFrequency(bench.runner)
         bench.report.note("time-stamp counter", "\(decimal(frequency / 1e3, places: 3)) MHz")
-        let words = "exits.empty=0 exits.count=\(count)"
-        let commands = [
-            ("svmm", bench.svmm("exits", "--console", "stdio", "--cmdline", words)),
-            (Workbench.bare, bench.bare("exits", words)),
-        ]
-        let participants = commands.map { name, command in
-            Participant(name: name) { try cycles(of: command, bench.runner) }
-        }
-        let samples = try interleave(runs: options.runs ?? 10, participants)
-        for (index, kind) in Self.kinds.enumerated() {
+        for kind in Self.kinds {
+            // One kind in a run, so that the two runs of a pair are close together in time.
+            let words = "exits.count=0 exits.\(kind)=\(count)"
+            let svmm = bench.svmm("exits", "--console", "stdio", "--cmdline", words)
+            let bare = bench.bare("exits", words)
+            let samples = try interleave(runs: options.runs ?? 20, [
+                Participant(name: "svmm") { try cycles(of: kind, svmm, bench.runner) },
+                Participant(name: Workbench.bare) { try cycles(of: kind, bare, bench.runner) },
+            ]).map { Samples(values: $0.map { $0 / frequency * 1e6 }) }
             bench.report.begin(kind, .nanoseconds)
-            let values = samples.map { runs in Samples(values: runs.map { $0[index] / frequency * 1e6 }) }
-            for (participant, samples) in zip(participants, values) {
-                try bench.report.add(kind, program: participant.name, .nanoseconds, samples)
-            }
-            try bench.report.add(kind, ratio: "svmm/\(Workbench.bare)", values[0].ratios(to: values[1]))
+            try bench.report.add(kind, program: "svmm", .nanoseconds, samples[0])
+            try bench.report.add(kind, program: Workbench.bare, .nanoseconds, samples[1])
+            try bench.report.add(kind, ratio: "svmm/\(Workbench.bare)", samples[0].ratios(to: samples[1]))
         }
     }
 
-    /// Cycles of the time-stamp counter for one exit of each kind, as the guest has counted them.
-    private func cycles(of command: Command, _ runner: Runner) throws -> [Double] {
+    /// Cycles of the time-stamp counter for one exit of a kind, as the guest has counted them.
+    private func cycles(of kind: String, _ command: Command, _ runner: Runner) throws -> Double {
         let output = try runner.run(command, timeout: 600).output
-        let lines = output.split { $0.isNewline }.map { $0.split(separator: " ") }
         func value(_ key: String, _ line: [Substring]) -> Double? {
             line.first { $0.hasPrefix(key) }.flatMap { Double($0.dropFirst(key.count)) }
         }
-        return try Self.kinds.map { kind in
-            // exits: KIND count=N cycles=N each=N
-            guard let line = lines.first(where: { $0.count > 3 && $0[0] == "exits:" && $0[1] == kind }),
-                  let count = value("count=", line), let cycles = value("cycles=", line) else {
-                throw BenchmarkError("\(command.line): no figure for \(kind) in its output:\n\(output)")
-            }
-            return cycles / count
+        // exits: KIND count=N cycles=N each=N
+        let lines = output.split { $0.isNewline }.map { $0.split(separator: " ") }
+        guard let line = lines.first(where: { $0.count > 3 && $0[0] == "exits:" && $0[1] == kind }),
+              let count = value("count=", line), let cycles = value("cycles=", line) else {
+            throw BenchmarkError("\(command.line): no figure for \(kind) in its output:\n\(output)")
         }
+        return cycles / count
     }
 
     /// Ticks of the time-stamp counter in a millisecond.

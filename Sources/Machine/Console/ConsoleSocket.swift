@@ -59,6 +59,9 @@ final class ConsoleSocket: @unchecked Sendable {
         }
     }
 
+    /// Whether somebody is there to take output.
+    var hasClient: Bool { condition.withLock { client != nil } }
+
     /// Removes the socket's name.
     func close() {
         try? removeFile(path)

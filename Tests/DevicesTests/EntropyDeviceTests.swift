@@ -1,0 +1,68 @@
+import Devices
+import GuestMemory
+import TestSupport
+import Testing
+
+@Suite("Entropy device")
+struct EntropyDeviceTests {
+    private static let data: GuestAddress = 0x10_0000
+    private let memory: GuestMemory
+    private let rings: MockDriver
+    private let loop: LoopThread
+    private let driver: TransportDriver
+
+    init() throws {
+        memory = try GuestMemory(layout: try #require(RAMLayout(size: 64 << 20)))
+        rings = MockDriver(memory: memory, size: 64)
+        loop = try LoopThread()
+        driver = try TransportDriver(EntropyDevice(loop: loop.loop), memory: memory)
+        try driver.start(rings, features: MMIO.version1 | MMIO.indirect)
+    }
+
+    private func submit(_ buffers: [MockDriver.Buffer]) throws -> UInt32 {
+        let used = rings.usedIndex
+        try rings.add(buffers)
+        driver.kick()
+        try driver.wait(for: rings, used: used + 1)
+        return rings.used(used).count
+    }
+
+    @Test("buffers are filled, each time with something else")
+    func fills() throws {
+        #expect(driver[MMIO.deviceID] == 4)
+        #expect(try submit([.writable(Self.data, 64)]) == 64)
+        let first = try memory.bytes(at: Self.data, count: 65)
+        #expect(first.last == 0)
+        #expect(try submit([.writable(Self.data, 64)]) == 64)
+        #expect(try memory.bytes(at: Self.data, count: 64) != Array(first.prefix(64)))
+    }
+
+    @Test("several buffers are filled to their last byte")
+    func several() throws {
+        let buffers = (0..<8).map { MockDriver.Buffer.writable(Self.data + UInt64($0) * 0x1000, 33) }
+        #expect(try submit(buffers) == 8 * 33)
+        for buffer in buffers {
+            #expect(try memory.bytes(at: buffer.address, count: 33) != [UInt8](repeating: 0, count: 33))
+            #expect(try memory.bytes(at: buffer.address + 33, count: 8) == [UInt8](repeating: 0, count: 8))
+        }
+    }
+
+    @Test("a request of any size gets 64 KiB at the most", arguments: [
+        [65536], [65537], [32 << 20], [1, 65536], [65535, 1, 1], [32 << 20, 16 << 20],
+    ] as [[UInt32]])
+    func bounded(lengths: [UInt32]) throws {
+        #expect(try submit(lengths.map { .writable(Self.data, $0) }) == 65536)
+        if lengths == [32 << 20] { #expect(try memory.bytes(at: Self.data + 65536, count: 64) == [UInt8](repeating: 0, count: 64)) }
+    }
+
+    @Test("a request with nothing to write to makes the device ask for a reset", arguments: [
+        [.readable(data, 16)], [.writable(data, 0)],
+    ] as [[MockDriver.Buffer]])
+    func nothing(buffers: [MockDriver.Buffer]) throws {
+        try rings.add(buffers)
+        driver.kick()
+        try driver.waitForNeedsReset()
+        try driver.start(rings)
+        #expect(try submit([.writable(Self.data, 8)]) == 8)
+    }
+}
