@@ -40,6 +40,8 @@ let package = Package(
         // Used by the tests below, and by nothing that ships.
         .target(name: "TestSupport", dependencies: ["Virtio", "GuestMemory", "LinuxSystem", "CLinux"],
                 path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "ProcessSupport", dependencies: ["CLinux", "LinuxSystem"], path: "Tests/ProcessSupport",
+                swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire", "MachineProtocol", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
@@ -56,6 +58,11 @@ let package = Package(
                                    "TestSupport"],
                     swiftSettings: strict),
         .testTarget(name: "CommandLineTests", dependencies: ["svmm", "MachineProtocol"], swiftSettings: strict),
+        // The programs are built with the tests, which start them.
+        .testTarget(name: "PayloadTests",
+                    dependencies: ["svmm", "svmm-vmm", "ProcessSupport", "TestSupport", "LinuxSystem"],
+                    swiftSettings: strict),
+        .testTarget(name: "GuestTests", dependencies: ["ProcessSupport", "TestSupport", "LinuxSystem"], swiftSettings: strict),
         .executableTarget(name: "svmm-bench",
                           dependencies: ["CLinux", "LinuxSystem",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],

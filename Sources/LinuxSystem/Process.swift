@@ -15,6 +15,23 @@ public enum CurrentProcess {
         _exit(status)
     }
 
+    /// Keeps malloc to one arena: threads that allocate little need none of their own, which cost mappings and memory. Before
+    /// the first thread. The corresponding C function is `mallopt` (M_ARENA_MAX).
+    public static func useOneAllocationArena() {
+        _ = mallopt(M_ARENA_MAX, 1)
+    }
+
+    /// Unmaps the pages of the program's code, which come back from the page cache as they are needed: what only the start
+    /// needed is then no longer part of the process. The C function is `madvise` (MADV_DONTNEED).
+    public static func releaseStartUpCode() {
+        let page = UInt(4096)
+        let start = (UInt(bitPattern: svmm_code_start()) + page - 1) & ~(page - 1)
+        let end = UInt(bitPattern: svmm_code_end()) & ~(page - 1)
+        guard end > start, let address = UnsafeMutableRawPointer(bitPattern: start) else { return }
+        // Sound: code and constants are never written, so that nothing is lost with the pages.
+        _ = madvise(address, Int(end - start), MADV_DONTNEED)
+    }
+
     /// Replaces the program with another. Returns only by throwing. The corresponding C function is `execv`.
     public static func execute(_ path: String, arguments: [String]) throws(Errno) -> Never {
         let pointers = arguments.map { strdup($0) } + [nil]

@@ -32,6 +32,9 @@ public struct PreparedMachine: ~Copyable {
         guard description.disks.count <= Self.maximumDiskCount else {
             throw MachineError("--disk given \(description.disks.count) times: expected at most \(Self.maximumDiskCount)", status: ExitStatus.usage)
         }
+        guard MachineDescription.gracePeriods.contains(description.graceSeconds) else {
+            throw MachineError("--grace \(description.graceSeconds): expected 0 to \(Int(MachineDescription.gracePeriods.upperBound)) seconds", status: ExitStatus.usage)
+        }
         let kernel = try Self.openKernel(description)
         let initrd = try description.initrd.map { (path) throws(MachineError) in try Self.openInitrd(path) }
         let loader = try Self.plan(description, layout, kernel.plan, initrd?.size)

@@ -64,6 +64,7 @@ public final class Supervisor {
             }
             console.attach(machine.serial)
             try machine.start()
+            CurrentProcess.releaseStartUpCode()
             loop.run()
             loop.forget(watch)
             if result == nil {

@@ -2,9 +2,11 @@ import Wire
 
 extension MachineDescription {
     private static let version: UInt32 = 1
-    private static let pathLimit = 4096
-    private static let commandLineLimit = 1 << 16
-    private static let diskLimit = 64
+    // More than a command line holds (MAX_ARG_STRLEN is 128 KiB), so that what is too long for the kernel, or too many for
+    // the machine, is refused where its option is known.
+    private static let pathLimit = 1 << 17
+    private static let commandLineLimit = 1 << 17
+    private static let diskLimit = 1 << 17
 
     /// As bytes, for `svmm-vmm` of the same build.
     public func encoded() -> [UInt8] {

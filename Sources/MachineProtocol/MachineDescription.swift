@@ -39,6 +39,9 @@ public struct MachineDescription: Equatable, Sendable {
 
     /// How many vCPUs a machine may have.
     public static let processorCounts = 1...64
+
+    /// Grace periods in seconds. A year is long enough for anybody, and far from overflowing a timer.
+    public static let gracePeriods = 0...31_536_000.0
 }
 
 /// A raw disk: a file or a block device.

@@ -8,16 +8,13 @@ import Wire
 //
 // Started by svmm, not by people.
 
-/// A description is a few paths: whatever is longer is none.
-let descriptionLimit = 1 << 20
-
 func readDescription(_ argument: String) throws(MachineError) -> MachineDescription {
     guard let raw = Int32(argument), raw > 2 else {
         throw MachineError("--description \(argument): expected the number of an open file", status: ExitStatus.usage)
     }
     let file = FileDescriptor(owning: raw)
     do {
-        return try MachineDescription(decoding: try file.prefix(descriptionLimit))
+        return try MachineDescription(decoding: try file.prefix(Int(clamping: try file.status().size)))
     } catch {
         throw MachineError("--description \(argument): not a machine description of this version: \(error)", status: ExitStatus.usage)
     }
@@ -33,6 +30,7 @@ func run() -> Int32 {
         printErrorLine("svmm-vmm: started by svmm, not by people; see svmm boot --help")
         return ExitStatus.usage
     }
+    CurrentProcess.useOneAllocationArena()
     ignoreBrokenPipes()
     ignoreTerminalInputStops()
     do throws(MachineError) {

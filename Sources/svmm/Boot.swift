@@ -15,9 +15,6 @@ struct Boot: ParsableCommand {
             """
     )
 
-    /// A year: long enough for anybody, and far from overflowing a timer.
-    private static let graceRange = 0...31_536_000.0
-
     @Option(help: ArgumentHelp("Kernel to boot: bzImage or ELF.", valueName: "path"))
     var kernel: String
 
@@ -47,7 +44,7 @@ struct Boot: ParsableCommand {
     var console = ConsoleDescription.standardIO
 
     @Option(help: ArgumentHelp("Seconds that a guest gets to shut down. (default: 10)", valueName: "seconds"),
-            transform: { try number($0, in: Boot.graceRange, unit: " seconds") })
+            transform: { try number($0, in: MachineDescription.gracePeriods, unit: " seconds") })
     var grace = 10.0
 
     @Option(help: ArgumentHelp("What the guest's reboot does: exit or restart. (default: exit)", valueName: "action"),

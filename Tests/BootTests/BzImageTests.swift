@@ -8,7 +8,8 @@ struct BzImageTests {
     func plain() throws {
         let plan = try plan(BzImageBuilder().bytes)
         #expect(plan.format == .bzImage)
-        #expect(plan.segments == [.init(fileOffset: 1536, fileCount: 1024, address: 0x100_0000, memoryCount: 0x30_0000)])
+        #expect(plan.segments == [.init(fileOffset: 1536, fileCount: 1024, address: 0x100_0000,
+            memoryCount: 0x30_0000)])
         #expect(plan.entry == Entry(kind: .linux64, address: 0x100_0200))
         #expect(plan.initrdAddressMaximum == 0x7FFF_FFFF)
         #expect(plan.commandLineLimit == 2047)
@@ -17,7 +18,8 @@ struct BzImageTests {
 
     @Test("a kernel without the 64-bit entry is entered in 32-bit mode")
     func entry32() throws {
-        #expect(try plan(BzImageBuilder.make { $0.extendedLoadFlags = 0 }).entry == Entry(kind: .linux32, address: 0x100_0000))
+        #expect(try plan(BzImageBuilder.make { $0.extendedLoadFlags = 0 }).entry == Entry(kind: .linux32,
+            address: 0x100_0000))
         // The flags came with 2.12.
         #expect(try plan(BzImageBuilder.make { $0.version = 0x020B }).entry.kind == .linux32)
     }
@@ -60,8 +62,10 @@ struct BzImageTests {
         Sample("an address above 3 GiB", BzImageBuilder.make { $0.preferredAddress = 0xC000_0000 }),
         Sample("an address that reaches 3 GiB by alignment", BzImageBuilder.make { $0.preferredAddress = 0xBFF0_0000 }),
         Sample("an address whose alignment wraps", BzImageBuilder.make { $0.preferredAddress = .max }),
-        Sample("a fixed address above 3 GiB", BzImageBuilder.make { $0.preferredAddress = 0x1_0000_0000; $0.isRelocatable = 0 }),
-        Sample("a fixed address at the end of all", BzImageBuilder.make { $0.preferredAddress = .max; $0.isRelocatable = 0 }),
+        Sample("a fixed address above 3 GiB",
+            BzImageBuilder.make { $0.preferredAddress = 0x1_0000_0000; $0.isRelocatable = 0 }),
+        Sample("a fixed address at the end of all",
+            BzImageBuilder.make { $0.preferredAddress = .max; $0.isRelocatable = 0 }),
         Sample("a fixed address whose entry wraps",
          BzImageBuilder.make { $0.preferredAddress = .max - 0x1FF; $0.isRelocatable = 0 }),
         Sample("a header past its space", BzImageBuilder.make { $0.jump = 0xFF }),

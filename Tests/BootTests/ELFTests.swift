@@ -20,7 +20,8 @@ struct ELFTests {
 
     @Test("files for other machines are named", arguments: [
         (ELFBuilder.make { $0.machine = 183 }, "arm64 (ELF)"), (ELFBuilder.make { $0.machine = 3 }, "32-bit x86 (ELF)"),
-        (ELFBuilder.make { $0.machine = 243 }, "RISC-V (ELF)"), (ELFBuilder.make { $0.elfClass = 1 }, "32-bit x86 (ELF32)"),
+        (ELFBuilder.make { $0.machine = 243 }, "RISC-V (ELF)"),
+        (ELFBuilder.make { $0.elfClass = 1 }, "32-bit x86 (ELF32)"),
         (ELFBuilder.make { $0.machine = 8 }, "ELF machine 8"),
         (ELFBuilder.make { $0.dataEncoding = 2; $0.machine = 22 << 8 }, "ELF machine 5632 or a big-endian one"),
     ])
@@ -43,7 +44,8 @@ struct ELFTests {
         ELFBuilder.make { $0.tableOffset = .max }, ELFBuilder.make { $0.tableOffset = .max - 55 },
         ELFBuilder.make { $0.tableOffset = 400 }, ELFBuilder.make { $0.tableOffset = 1 << 40 },
         ELFBuilder.make { $0.count = 128 },
-        ELFBuilder.make(notes: [1]) { $0.segments[1].offset = .max }, ELFBuilder.make(notes: [1]) { $0.segments[1].fileCount = .max },
+        ELFBuilder.make(notes: [1]) { $0.segments[1].offset = .max },
+        ELFBuilder.make(notes: [1]) { $0.segments[1].fileCount = .max },
     ])
     func truncated(bytes: [UInt8]) {
         #expect(planError(bytes)?.isTruncated == true)
@@ -85,10 +87,12 @@ struct ELFTests {
     private static let linux = ELFBuilder.linuxNote
 
     @Test("the entry is chosen by notes and wish", arguments: [
-        ([], .automatic, Entry(kind: .linux64, address: 0x100_0000)), ([], .linux, Entry(kind: .linux64, address: 0x100_0000)),
+        ([], .automatic, Entry(kind: .linux64, address: 0x100_0000)),
+        ([], .linux, Entry(kind: .linux64, address: 0x100_0000)),
         ([], .pvh, nil),
         (linux, .automatic, Entry(kind: .linux64, address: 0x100_0000)), (linux, .pvh, nil),
-        (pvh, .automatic, Entry(kind: .pvh, address: 0x100_0010)), (pvh, .linux, Entry(kind: .linux64, address: 0x100_0000)),
+        (pvh, .automatic, Entry(kind: .pvh, address: 0x100_0010)),
+        (pvh, .linux, Entry(kind: .linux64, address: 0x100_0000)),
         (pvh, .pvh, Entry(kind: .pvh, address: 0x100_0010)),
         (pvh + linux, .automatic, Entry(kind: .linux64, address: 0x100_0000)),
         (linux + pvh, .automatic, Entry(kind: .linux64, address: 0x100_0000)),
@@ -101,8 +105,10 @@ struct ELFTests {
 
     @Test("a PVH entry of 8 bytes is read whole, one outside all segments is refused")
     func wideEntry() throws {
-        #expect(try plan(ELFBuilder.make(notes: ELFBuilder.pvhNote(0x100_0020, bytes: 8)), .pvh).entry.address == 0x100_0020)
-        #expect(planError(ELFBuilder.make(notes: ELFBuilder.pvhNote(0x1_0100_0020, bytes: 8)), .pvh)?.isInvalidHeader == true)
+        #expect(try plan(ELFBuilder.make(notes: ELFBuilder.pvhNote(0x100_0020, bytes: 8)),
+            .pvh).entry.address == 0x100_0020)
+        #expect(planError(ELFBuilder.make(notes: ELFBuilder.pvhNote(0x1_0100_0020, bytes: 8)),
+            .pvh)?.isInvalidHeader == true)
     }
 
     @Test("damaged notes end the search without harm", arguments: [
@@ -118,7 +124,8 @@ struct ELFTests {
 
     @Test("a note behind others is found")
     func laterNote() throws {
-        let notes = ELFBuilder.note(name: "GNU\0", type: 3, [1, 2, 3, 4, 5]) + ELFBuilder.note(name: "Xen\0", type: 5, [1])
+        let notes = ELFBuilder.note(name: "GNU\0", type: 3, [1, 2, 3, 4, 5]) + ELFBuilder.note(name: "Xen\0", type: 5,
+            [1])
             + ELFBuilder.note(name: "XXX\0", type: 18, [9, 9, 9, 9]) + Self.pvh
         #expect(try plan(ELFBuilder.make(notes: notes), .pvh).entry.address == 0x100_0010)
     }

@@ -7,7 +7,8 @@ import Testing
 struct KernelFileTests {
     @Test("what is no kernel is named", arguments: [
         ([], "an empty file"), ([0x1F, 0x8B, 8, 0], "a gzip file (unpack it first)"),
-        ([0x28, 0xB5, 0x2F, 0xFD], "a zstd file (unpack it first)"), ([0xFD] + Array("7zXZ".utf8), "an xz file (unpack it first)"),
+        ([0x28, 0xB5, 0x2F, 0xFD], "a zstd file (unpack it first)"),
+        ([0xFD] + Array("7zXZ".utf8), "an xz file (unpack it first)"),
         ([1, 2, 3], "no kernel header"), ([UInt8](repeating: 0, count: 4096), "no kernel header"),
     ] as [([UInt8], String)])
     func unknown(bytes: [UInt8], name: String) {
@@ -49,7 +50,8 @@ struct KernelFileTests {
                 }
             }
             let fileSize = random.pick([UInt64(bytes.count), 4096, 1 << 20, 1 << 32, 1 << 50, 0])
-            if let plan = try? KernelPlan(bzImage: ByteReader(bytes), fileSize: fileSize) { check(plan, fileSize, seed, &random) }
+            if let plan = try? KernelPlan(bzImage: ByteReader(bytes),
+                fileSize: fileSize) { check(plan, fileSize, seed, &random) }
         }
     }
 
@@ -63,7 +65,8 @@ struct KernelFileTests {
             for _ in 0...random.below(5) {
                 let offset = random.below(bytes.count - 8)
                 switch random.below(3) {
-                case 0: bytes.put(random.pick([0, 1, .max, .max - 7, 1 << 63, 1 << 32, 0xC000_0000] as [UInt64]), at: offset & ~7)
+                case 0: bytes.put(random.pick([0, 1, .max, .max - 7, 1 << 63, 1 << 32, 0xC000_0000] as [UInt64]),
+                    at: offset & ~7)
                 case 1: bytes.put(UInt8(truncatingIfNeeded: random.next()), at: offset)
                 default: bytes.put(random.next(), at: offset)
                 }
@@ -72,7 +75,8 @@ struct KernelFileTests {
             var damagedNotes = KernelNotes()
             damagedNotes.read(Array(bytes.suffix(notes.count)))
             guard let elf = try? ELFKernel(ByteReader(bytes), fileSize: fileSize),
-                  let plan = try? KernelPlan(elf: elf, notes: damagedNotes, choice: random.pick([.automatic, .linux, .pvh]))
+                  let plan = try? KernelPlan(elf: elf, notes: damagedNotes,
+                      choice: random.pick([.automatic, .linux, .pvh]))
             else { continue }
             check(plan, fileSize, seed, &random)
         }
@@ -86,7 +90,8 @@ struct KernelFileTests {
             if !isInside { Issue.record("\(segment) of \(fileSize) bytes, seed \(seed)") }
         }
         guard let layout = try? layout(random.pick([1 << 20, 64 << 20, 3 << 30, 8 << 30])),
-              let loader = try? BootLoader(layout: layout, plan: plan, initrdSize: random.pick([nil, 1, 5 << 20, 1 << 31, .max]),
+              let loader = try? BootLoader(layout: layout, plan: plan,
+                  initrdSize: random.pick([nil, 1, 5 << 20, 1 << 31, .max]),
                                            commandLine: "quiet") else { return }
         if plan.extent.upperBound > layout.low.end { Issue.record("\(plan.extent) is not RAM, seed \(seed)") }
         if let initrd = loader.initrd,

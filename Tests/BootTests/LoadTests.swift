@@ -13,7 +13,8 @@ struct LoadTests {
         let memory: GuestMemory
         let state: EntryState
         let loader: BootLoader
-        func get<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type, _ address: GuestAddress) throws -> Value {
+        func get<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type,
+            _ address: GuestAddress) throws -> Value {
             try memory.read(type, at: address)
         }
     }
@@ -22,9 +23,11 @@ struct LoadTests {
                       commandLine: String = "quiet", choice: EntryChoice = .automatic) throws -> Loaded {
         let file = try KernelFile(try anonymousFile(kernel), choice: choice)
         let initrdFile = try initrd.map { try InitrdFile(try anonymousFile($0)) }
-        let loader = try BootLoader(layout: layout(size), plan: file.plan, initrdSize: initrdFile?.size, commandLine: commandLine)
+        let loader = try BootLoader(layout: layout(size), plan: file.plan, initrdSize: initrdFile?.size,
+            commandLine: commandLine)
         let memory = try GuestMemory(layout: layout(size))
-        let state = try loader.load(kernel: file, initrdFile: initrdFile, into: memory, seed: Self.seed, rsdp: Self.rsdp)
+        let state = try loader.load(kernel: file, initrdFile: initrdFile, into: memory, seed: Self.seed,
+            rsdp: Self.rsdp)
         return Loaded(memory: memory, state: state, loader: loader)
     }
 

@@ -10,11 +10,13 @@ struct BlockDeviceTests {
     private let directory = TemporaryDirectory()
     private static let pattern = (0..<8192).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
 
-    private func harness(_ bytes: [UInt8] = pattern, readOnly: Bool = false, serial: String = "serial") throws -> BlockHarness {
+    private func harness(_ bytes: [UInt8] = pattern, readOnly: Bool = false,
+        serial: String = "serial") throws -> BlockHarness {
         try BlockHarness(path: directory.file("disk", bytes), readOnly: readOnly, serial: serial)
     }
 
-    @Test("capacity, segments and block size are in configuration space; READ_ONLY only for a disk that is", arguments: [false, true])
+    @Test("capacity, segments and block size are in configuration space; READ_ONLY only for a disk that is",
+          arguments: [false, true])
     func configuration(readOnly: Bool) throws {
         let block = try harness(readOnly: readOnly)
         let transport = block.driver.transport
@@ -44,7 +46,8 @@ struct BlockDeviceTests {
         #expect(directory.contents("disk") == Array(Self.pattern[..<7680]) + [UInt8](repeating: 0xEE, count: 512))
     }
 
-    @Test("flush succeeds, and an unknown request is unsupported", arguments: [(4, 0), (2, 2), (11, 2), (13, 2), (.max, 2)] as [(UInt32, UInt8)])
+    @Test("flush succeeds, and an unknown request is unsupported",
+          arguments: [(4, 0), (2, 2), (11, 2), (13, 2), (.max, 2)] as [(UInt32, UInt8)])
     func types(type: UInt32, status: UInt8) throws {
         let block = try harness()
         let result = try block.request(type, sector: 0)
@@ -52,7 +55,8 @@ struct BlockDeviceTests {
     }
 
     @Test("the serial number is padded with zeros, cut to 20 bytes, and to a shorter buffer", arguments: [
-        ("abc", 20, Array("abc".utf8) + [UInt8](repeating: 0, count: 17)), ("12345678901234567890123", 20, Array("12345678901234567890".utf8)),
+        ("abc", 20, Array("abc".utf8) + [UInt8](repeating: 0, count: 17)),
+        ("12345678901234567890123", 20, Array("12345678901234567890".utf8)),
         ("abcdef", 4, Array("abcd".utf8)), ("", 20, [UInt8](repeating: 0, count: 20)), ("ab", 0, []),
     ] as [(String, UInt32, [UInt8])])
     func getID(serial: String, room: UInt32, expected: [UInt8]) throws {
@@ -69,13 +73,15 @@ struct BlockDeviceTests {
     func outOfRange(place: (UInt64, UInt32), type: UInt32) throws {
         let block = try harness()
         let (sector, count) = place
-        let buffer: BlockHarness.Buffer = type == Block.read ? .writable(Block.data, count) : .readable(Block.data, count)
+        let buffer: BlockHarness.Buffer = type == Block.read ? .writable(Block.data, count) : .readable(Block.data,
+            count)
         #expect(try block.request(type, sector: sector, [buffer]) == (Block.ioError, 1))
         #expect(directory.contents("disk") == Self.pattern)
         #expect(try block.request(Block.flush, sector: 0).status == Block.ok, "the device goes on")
     }
 
-    @Test("a transfer of nothing succeeds up to the end of the disk", arguments: [(0, 0), (16, 0), (17, 1)] as [(UInt64, UInt8)])
+    @Test("a transfer of nothing succeeds up to the end of the disk",
+          arguments: [(0, 0), (16, 0), (17, 1)] as [(UInt64, UInt8)])
     func nothing(sector: UInt64, status: UInt8) throws {
         let block = try harness()
         #expect(try block.request(Block.read, sector: sector).status == status)
@@ -131,8 +137,10 @@ struct BlockDeviceTests {
             let path = try directory.file("disk-\(expected)", Self.pattern)
             let block = try BlockHarness(path: path, features: features)
             let before = SynchronizedFiles.count(path)
-            for _ in 0..<3 { #expect(try block.request(Block.write, sector: 0, [.readable(Block.data, 512)]).status == Block.ok) }
-            if features & Block.flushFeature != 0 { #expect(try block.request(Block.flush, sector: 0).status == Block.ok) }
+            for _ in 0..<3 { #expect(try block.request(Block.write, sector: 0,
+                [.readable(Block.data, 512)]).status == Block.ok) }
+            if features & Block.flushFeature != 0 { #expect(try block.request(Block.flush,
+                sector: 0).status == Block.ok) }
             #expect(SynchronizedFiles.count(path) - before == expected)
         }
     }

@@ -12,7 +12,8 @@ struct BlockShapeTests {
     private func harness() throws -> BlockHarness { try BlockHarness(path: directory.file("disk", Self.pattern)) }
 
     /// Cuts `count` bytes at `address` into buffers of these lengths and a rest.
-    private static func cut(_ address: GuestAddress, _ count: UInt32, _ lengths: [UInt32], isWritable: Bool) -> [Buffer] {
+    private static func cut(_ address: GuestAddress, _ count: UInt32, _ lengths: [UInt32],
+        isWritable: Bool) -> [Buffer] {
         var buffers: [Buffer] = []
         var start = address
         var left = count
@@ -26,7 +27,8 @@ struct BlockShapeTests {
     }
 
     private static let cuts: [[UInt32]] = [
-        [], [1], [512], [511], [1, 1, 1], [100, 412], [513, 3], Array(repeating: 1, count: 60), Array(repeating: 7, count: 100),
+        [], [1], [512], [511], [1, 1, 1], [100, 412], [513, 3], Array(repeating: 1, count: 60),
+        Array(repeating: 7, count: 100),
         [0, 1, 0, 511, 0],
     ]
 
@@ -35,11 +37,13 @@ struct BlockShapeTests {
         let block = try harness()
         try block.putHeader(Block.read, sector: 2)
         let target = Self.cut(Block.data, 1536, cuts, isWritable: true)
-        #expect(try block.submit([.readable(Block.header, 16)] + target + [.writable(Block.status, 1)], isIndirect: isIndirect) == 1537)
+        #expect(try block.submit([.readable(Block.header, 16)] + target + [.writable(Block.status, 1)],
+            isIndirect: isIndirect) == 1537)
         #expect(try block.memory.bytes(at: Block.data, count: 1536) == Array(Self.pattern[1024..<2560]))
         try block.putHeader(Block.write, sector: 60)
         let source = Self.cut(Block.data, 1536, cuts, isWritable: false)
-        #expect(try block.submit([.readable(Block.header, 16)] + source + [.writable(Block.status, 1)], isIndirect: isIndirect) == 1)
+        #expect(try block.submit([.readable(Block.header, 16)] + source + [.writable(Block.status, 1)],
+            isIndirect: isIndirect) == 1)
         #expect(try block.lastStatus() == Block.ok)
         #expect(directory.contents("disk") == Array(Self.pattern[..<30720]) + Array(Self.pattern[1024..<2560])
             + Array(Self.pattern[32256...]))
@@ -83,7 +87,8 @@ struct BlockShapeTests {
         let target = (0..<254).map { Buffer.writable(Block.data + UInt64($0) * 128, 128) } 
         // 254 segments of 128 bytes are not whole sectors; 252 of them are.
         let whole = Array(target.prefix(252))
-        #expect(try block.submit([.readable(Block.header, 16)] + whole + [.writable(Block.status, 1)], isIndirect: true) == 32257)
+        #expect(try block.submit([.readable(Block.header, 16)] + whole + [.writable(Block.status, 1)],
+            isIndirect: true) == 32257)
         #expect(try block.memory.bytes(at: Block.data, count: 32256) == Array(Self.pattern[..<32256]))
         try block.submit([.readable(Block.header, 16)] + target + [.writable(Block.status, 1)], isIndirect: true)
         #expect(try block.lastStatus() == Block.ioError)
@@ -102,10 +107,12 @@ struct BlockShapeTests {
             try block.putHeader(isWrite ? Block.write : Block.read, sector: UInt64(sector))
             if isWrite { try block.memory.write(random.bytes(count), at: Block.data) }
             let buffers = Self.cut(Block.data, UInt32(count), lengths, isWritable: !isWrite)
-            try block.submit([.readable(Block.header, 16)] + buffers + [.writable(Block.status, 1)], isIndirect: random.below(2) == 0)
+            try block.submit([.readable(Block.header, 16)] + buffers + [.writable(Block.status, 1)],
+                isIndirect: random.below(2) == 0)
             let data = try block.memory.bytes(at: Block.data, count: count)
             let place = (sector * 512)..<(sector * 512 + count)
-            if isWrite { model.replaceSubrange(place, with: data) } else { #expect(data == Array(model[place]), "seed \(seed)") }
+            if isWrite { model.replaceSubrange(place, with: data) } else { #expect(data == Array(model[place]),
+                "seed \(seed)") }
             #expect(try block.lastStatus() == Block.ok)
         }
         #expect(directory.contents("disk") == model, "seed \(seed)")

@@ -56,7 +56,8 @@ final class ClockHarness: Sendable {
 
     /// Seconds, minutes, hours, weekday, day, month, year, century.
     var time: [UInt8] { [0, 2, 4, 6, 7, 8, 9, 0x32].map { self[$0] } }
-    func set(_ time: [UInt8]) { for (register, value) in zip([0, 2, 4, 6, 7, 8, 9, 0x32] as [UInt8], time) { self[register] = value } }
+    func set(_ time: [UInt8]) { for (register, value) in zip([0, 2, 4, 6, 7, 8, 9, 0x32] as [UInt8],
+        time) { self[register] = value } }
 }
 
 @Suite("Real-time clock")
@@ -68,7 +69,8 @@ struct ClockTests {
     init() throws { clock = try ClockHarness(now: Self.now) }
 
     @Test("time is shown in each of the four formats", arguments: [
-        (0x02, [0x09, 0x05, 0x21, 0x06, 0x20, 0x11, 0x26, 0x20]), (0x00, [0x09, 0x05, 0x89, 0x06, 0x20, 0x11, 0x26, 0x20]),
+        (0x02, [0x09, 0x05, 0x21, 0x06, 0x20, 0x11, 0x26, 0x20]),
+        (0x00, [0x09, 0x05, 0x89, 0x06, 0x20, 0x11, 0x26, 0x20]),
         (0x06, [9, 5, 21, 6, 20, 11, 26, 20]), (0x04, [9, 5, 0x89, 6, 20, 11, 26, 20]),
     ] as [(UInt8, [UInt8])])
     func formats(mode: UInt8, time: [UInt8]) {
@@ -104,7 +106,8 @@ struct ClockTests {
 
     @Test("the guest sets time under SET, and it goes on from there", arguments: [0x02, 0x06] as [UInt8])
     func set(mode: UInt8) {
-        let wanted: [UInt8] = mode == 0x02 ? [0x58, 0x59, 0x23, 0x05, 0x29, 0x02, 0x24, 0x20] : [58, 59, 23, 5, 29, 2, 24, 20]
+        let wanted: [UInt8] = mode == 0x02 ? [0x58, 0x59, 0x23, 0x05, 0x29, 0x02, 0x24, 0x20] : [58, 59, 23, 5, 29, 2,
+            24, 20]
         clock[0x0B] = 0x80 | mode
         clock.advance(seconds: 5)
         clock.set(wanted)
@@ -125,7 +128,8 @@ struct ClockTests {
         #expect(clock[0] == 10)
     }
 
-    @Test("time that cannot be is not taken", arguments: [(0, 60), (2, 99), (4, 24), (7, 0), (7, 32), (8, 0), (8, 13), (0x32, 0), (0x32, 255)]
+    @Test("time that cannot be is not taken",
+          arguments: [(0, 60), (2, 99), (4, 24), (7, 0), (7, 32), (8, 0), (8, 13), (0x32, 0), (0x32, 255)]
         as [(UInt8, UInt8)])
     func invalid(register: UInt8, value: UInt8) {
         clock[0x0B] = 0x06

@@ -49,7 +49,8 @@ struct SerialInputTests {
         #expect(uart.receive([1]) == 1)
     }
 
-    @Test("whatever the guest does, a sender that was refused hears of it once there is room", arguments: 1...20 as ClosedRange<UInt64>)
+    @Test("whatever the guest does, a sender that was refused hears of it once there is room",
+          arguments: 1...20 as ClosedRange<UInt64>)
     func neverStalls(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var isWaiting = false

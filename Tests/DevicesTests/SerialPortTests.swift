@@ -152,7 +152,8 @@ struct SerialPortTests {
         #expect(uart.receive([9]) == 0)
     }
 
-    @Test("a byte more than the receiver holds is an overrun, reported once and first of all", arguments: [(0, 1), (1, 16)])
+    @Test("a byte more than the receiver holds is an overrun, reported once and first of all",
+          arguments: [(0, 1), (1, 16)])
     func overrun(fifo: UInt8, capacity: Int) {
         uart[UART.fcr] = fifo
         uart[UART.mcr] = 0x10

@@ -10,7 +10,8 @@ extension SvmmBoot {
         /// Between the extended BIOS data area and 1 MiB there is no RAM.
         static let hole: UInt64 = 0x10_0000 - 0x9_FC00
 
-        @Test("all of it, in the places that the memory map says", arguments: ["16M", "128M", "3G", "4G", "8G", "64G"], ["linux", "pvh"])
+        @Test("all of it, in the places that the memory map says",
+              arguments: ["16M", "128M", "3G", "4G", "8G", "64G"], ["linux", "pvh"])
         func map(size: String, bootProtocol: String) throws {
             let number = try #require(UInt64(size.dropLast()))
             let bytes = size.hasSuffix("G") ? number << 30 : number << 20

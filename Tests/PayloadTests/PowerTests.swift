@@ -7,7 +7,8 @@ extension SvmmBoot {
     @Suite("ends as its guest or its user wants", .needsKVM)
     struct PowerTests {
         @Test("each way in which a guest ends has its status and its line", arguments: [
-            ("off", 0, "the guest powered off"), ("reset", 10, "the guest rebooted"), ("reset-kbd", 10, "the guest rebooted"),
+            ("off", 0, "the guest powered off"),
+            ("reset", 10, "the guest rebooted"), ("reset-kbd", 10, "the guest rebooted"),
             ("triple", 11, "the guest crashed: triple fault"), ("panic", 11, "the guest's kernel panicked"),
         ] as [(String, Int32, String)], ["linux", "pvh"])
         func guestEnds(ending: (mode: String, status: Int32, words: String), bootProtocol: String) throws {
@@ -40,7 +41,8 @@ extension SvmmBoot {
             let elapsed = Double(Clock.monotonicNanoseconds() - start) / 1e9
             #expect(finished.end == .exited(13))
             #expect(finished.errorLines == [
-                "svmm: SIGTERM: pressed the power button, to which the guest does not listen; killing the guest in \(seconds) s",
+                "svmm: SIGTERM: pressed the power button, to which the guest does not listen; "
+                    + "killing the guest in \(seconds) s",
                 "svmm: the guest did not power off within \(seconds) s and was killed",
             ])
             let grace = try #require(Double(seconds))
@@ -48,7 +50,8 @@ extension SvmmBoot {
         }
 
         @Test("a second signal kills at once", arguments: [
-            (SIGTERM, SIGTERM, "SIGTERM"), (SIGTERM, SIGINT, "SIGINT"), (SIGINT, SIGINT, "SIGINT"), (SIGINT, SIGHUP, "SIGHUP"),
+            (SIGTERM, SIGTERM, "SIGTERM"), (SIGTERM, SIGINT, "SIGINT"), (SIGINT, SIGINT, "SIGINT"),
+            (SIGINT, SIGHUP, "SIGHUP"),
         ])
         func secondSignal(first: Int32, second: Int32, name: String) throws {
             let process = try spinning(["--grace", "600"])

@@ -24,6 +24,10 @@ enum Requirement {
         return succeeds(command + [Svmm.path, "--version"]) ? command : nil
     }()
 
+    /// Or nobody has it.
+    static let everybodyHasKVM =
+        kvmProblem != nil || succeeds((unprivileged ?? []) + ["test", "-w", "/dev/kvm"])
+
     static let canUnshareMounts = succeeds(["unshare", "-m", "true"])
 
     static func succeeds(_ command: [String]) -> Bool {

@@ -4,7 +4,7 @@ import ProcessSupport
 import Testing
 import TestSupport
 
-/// Everything here starts the real program. One test after the other: guests on two processors would measure each other.
+/// Everything here starts the real program. One test after the other: guests would slow each other down.
 @Suite("svmm boot", .serialized)
 struct SvmmBoot {}
 
@@ -95,7 +95,7 @@ struct Finished {
     var lines: [String] { Self.lines(String(decoding: output, as: UTF8.self)) }
     var errorLines: [String] { Self.lines(errors) }
 
-    private static func lines(_ text: String) -> [String] {
+    static func lines(_ text: String) -> [String] {
         text.split(separator: "\n", omittingEmptySubsequences: true).map(String.init)
     }
 }

@@ -14,8 +14,12 @@ public struct DeadlinePassed: Error, CustomStringConvertible {
     public let description: String
 }
 
-/// Longer than anything takes on a machine under load: a minute. A test that passes never waits for it.
-let patience: UInt64 = 60_000_000_000
+/// Longer than anything takes on a machine under load: a minute, or $SVMM_TEST_PATIENCE seconds, for machines that are
+/// themselves emulated. A test that passes never waits for it.
+let patience: UInt64 = {
+    let seconds = getenv("SVMM_TEST_PATIENCE").flatMap { UInt64(String(cString: $0)) } ?? 60
+    return seconds * 1_000_000_000
+}()
 
 /// A program that a test has started, with its standard streams captured. It is killed when this object goes.
 public final class ChildProcess: Sendable {
@@ -112,7 +116,8 @@ public final class ChildProcess: Sendable {
     @discardableResult
     public func waitForEnd() throws -> ProcessEnd {
         guard let end = state.wait() else {
-            throw DeadlinePassed(description: "process \(identifier) does not end; output: \(output.text.suffix(500)); errors: \(errors.text.suffix(500))")
+            let (said, complained) = (output.text.suffix(500), errors.text.suffix(500))
+            throw DeadlinePassed(description: "process \(identifier) does not end; it said: \(said)\(complained)")
         }
         return end
     }

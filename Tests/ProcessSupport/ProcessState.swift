@@ -10,7 +10,8 @@ final class ProcessState: @unchecked Sendable {
 
     init(_ identifier: Int32) {
         self.identifier = identifier
-        guard (try? Thread(name: "waiter", { [self] in waitForEnd() })) != nil else { fatalError("no thread: \(Errno.current)") }
+        let thread = try? Thread(name: "waiter") { [self] in waitForEnd() }
+        guard thread != nil else { fatalError("no thread: \(Errno.current)") }
     }
 
     var hasEnded: Bool { condition.withLock { end != nil } }

@@ -28,6 +28,23 @@ public final class StreamReader: @unchecked Sendable {
         _ = try Thread(name: "reader") { [self] in readAll(taken) }
     }
 
+    /// Reads once, before `start`; returns how many bytes came.
+    public func readSome(limit: Int) throws(Errno) -> Int {
+        guard let raw = condition.withLock({ raw }) else { return 0 }
+        var chunk = [UInt8](repeating: 0, count: limit)
+        var result: Result<Int, Errno> = .success(0)
+        chunk.withUnsafeMutableBytes { buffer in
+            do throws(Errno) {
+                result = .success(try read(raw, into: buffer))
+            } catch {
+                result = .failure(error)
+            }
+        }
+        let count = try result.get()
+        condition.withLock { collected += chunk[..<count] }
+        return count
+    }
+
     /// Closes the stream unread.
     func discard() {
         condition.withLock {
@@ -63,7 +80,7 @@ public final class StreamReader: @unchecked Sendable {
         return bytes
     }
 
-    /// Waits until the text has come so many times after the first `offset` bytes; returns how many bytes had come then.
+    /// Waits until the text has come so many times after the first `offset` bytes; returns where it ends.
     @discardableResult
     public func wait(for text: String, times: Int = 1, after offset: Int = 0) throws -> Int {
         let wanted = Array(text.utf8)
@@ -100,7 +117,8 @@ extension [UInt8] {
         withUnsafeBytes { bytes in
             var place = start
             while place + wanted.count <= bytes.count, let base = bytes.baseAddress {
-                guard let found = memchr(base + place, Int32(wanted[0]), bytes.count - wanted.count + 1 - place) else { return nil }
+                let rest = bytes.count - wanted.count + 1 - place
+                guard let found = memchr(base + place, Int32(wanted[0]), rest) else { return nil }
                 place = UnsafeRawPointer(found) - base
                 if memcmp(found, wanted, wanted.count) == 0 { return place }
                 place += 1

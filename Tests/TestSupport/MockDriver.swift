@@ -137,7 +137,8 @@ public final class MockDriver {
     public func used(_ index: UInt16) -> (id: UInt32, count: UInt32) {
         let place = usedRing + 4 + 8 * UInt64(index % size)
         guard let id = try? memory.read(UInt32.self, at: place),
-              let count = try? memory.read(UInt32.self, at: place + 4) else { fatalError("the used ring is not in RAM") }
+              let count = try? memory.read(UInt32.self,
+                  at: place + 4) else { fatalError("the used ring is not in RAM") }
         return (id, count)
     }
 

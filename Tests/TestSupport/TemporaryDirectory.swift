@@ -87,6 +87,7 @@ public struct FullFile: ~Copyable {
     /// Makes it shorter, for good: writes behind the new end fail from now on.
     public func fill(at size: Int) throws {
         let addSeals: Int32 = 1033, sealGrow: Int32 = 4  // F_ADD_SEALS, F_SEAL_GROW
-        guard ftruncate(file.raw, size) == 0, svmm_fcntl_value(file.raw, addSeals, sealGrow) == 0 else { throw Errno.current }
+        guard ftruncate(file.raw, size) == 0,
+            svmm_fcntl_value(file.raw, addSeals, sealGrow) == 0 else { throw Errno.current }
     }
 }

@@ -89,7 +89,8 @@ struct ChainTests {
         let harness = try QueueHarness()
         let driver = harness.driver
         try driver.put(0, address: QueueHarness.indirectTable, count: 16 * 100_000, flags: MockDriver.indirect)
-        try driver.put(0, address: Self.data, count: 1, flags: MockDriver.next, next: 65534, table: QueueHarness.indirectTable)
+        try driver.put(0, address: Self.data, count: 1, flags: MockDriver.next, next: 65534,
+            table: QueueHarness.indirectTable)
         try driver.put(65534, address: Self.data, count: 2, table: QueueHarness.indirectTable)
         try driver.makeAvailable(0)
         #expect(try harness.queue.next(harness.chain))
@@ -102,7 +103,8 @@ struct ChainTests {
         let driver = harness.driver
         try driver.put(0, address: Self.data, count: 1, flags: MockDriver.next, next: 5)
         try driver.put(5, address: QueueHarness.indirectTable, count: 32, flags: MockDriver.indirect | MockDriver.write)
-        try driver.put(0, address: Self.data, count: 2, flags: MockDriver.next, next: 1, table: QueueHarness.indirectTable)
+        try driver.put(0, address: Self.data, count: 2, flags: MockDriver.next, next: 1,
+            table: QueueHarness.indirectTable)
         try driver.put(1, address: Self.data, count: 4, flags: MockDriver.write, table: QueueHarness.indirectTable)
         try driver.makeAvailable(0)
         #expect(try harness.queue.next(harness.chain))

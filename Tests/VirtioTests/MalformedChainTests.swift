@@ -73,7 +73,8 @@ struct MalformedChainTests {
         Case("a readable buffer after an empty writable one", .readableAfterWritable) {
             try $0.add([.writable(data, 0), .readable(data, 1)])
         },
-        Case("an index one further ahead than the queue is long", .availableIndexAhead(by: 9)) { $0.availableIndex = 9 },
+        Case("an index one further ahead than the queue is long",
+            .availableIndexAhead(by: 9)) { $0.availableIndex = 9 },
         Case("an index that went back", .availableIndexAhead(by: .max)) { $0.availableIndex = .max },
         buffer("a buffer behind RAM", 0x1_4000_0000, 1),
         buffer("a buffer over the end of RAM", 0x1_3FFF_FFFF, 2),

@@ -24,7 +24,8 @@ struct QueueWorkerTests {
         driver = try TransportDriver(device, memory: memory)
     }
 
-    @Test("chains are served in order, and each is given back", arguments: [0, MMIO.eventIndex, MMIO.eventIndex | MMIO.indirect])
+    @Test("chains are served in order, and each is given back",
+          arguments: [0, MMIO.eventIndex, MMIO.eventIndex | MMIO.indirect])
     func serves(features: UInt64) throws {
         try driver.start(rings, features: MMIO.version1 | features)
         for round in 0..<1000 as Range<UInt16> {

@@ -20,7 +20,8 @@ struct RandomOperationTests {
         for _ in 0..<6000 {
             switch random.below(12) {
             case 0: driver.status = UInt32(random.pick([0, 1, 3, 11, 15, 15, 128, 64, 255, Int(random.next() & 0xFF)]))
-            case 1: try driver.start(rings, features: MMIO.version1 | random.next() & (MMIO.eventIndex | MMIO.indirect | 1))
+            case 1: try driver.start(rings,
+                features: MMIO.version1 | random.next() & (MMIO.eventIndex | MMIO.indirect | 1))
             case 2, 3: try scribble(rings, &random)
             case 4: rings.availableIndex = rings.availableIndex &+ UInt16(random.below(10))
             case 5: driver.kick(UInt32(random.below(3)))
@@ -29,8 +30,10 @@ struct RandomOperationTests {
                 let offset = random.pick([UInt64(random.below(0x1000)), random.next()])
                 _ = driver.transport.read(offset: offset, size: random.below(9))
             case 8:
-                driver.transport.write(offset: UInt64(random.below(0x1000)), size: random.below(9), value: random.next())
-            default: driver[random.pick(Self.registers)] = random.pick([0, 1, 2, 8, 0x1_0000, .max, UInt32(random.below(1 << 22))])
+                driver.transport.write(offset: UInt64(random.below(0x1000)), size: random.below(9),
+                    value: random.next())
+            default: driver[random.pick(Self.registers)] = random.pick([0, 1, 2, 8, 0x1_0000, .max,
+                UInt32(random.below(1 << 22))])
             }
         }
         try driver.start(rings)

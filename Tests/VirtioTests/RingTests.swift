@@ -86,7 +86,8 @@ struct RingTests {
         #expect(harness.driver.usedFlags == 0)
     }
 
-    @Test("a chain that came while kicks were off is noticed", arguments: [[.version1], [.version1, .eventIndex]] as [FeatureBits])
+    @Test("a chain that came while kicks were off is noticed",
+          arguments: [[.version1], [.version1, .eventIndex]] as [FeatureBits])
     func lateChain(features: FeatureBits) throws {
         let harness = try QueueHarness(features: features)
         harness.queue.disableKicks()
@@ -139,7 +140,8 @@ struct RingTests {
         for round in 0..<65_600 {
             try harness.driver.makeAvailable(0)
             _ = try harness.queue.next(harness.chain)
-            guard !harness.queue.enableKicks(), harness.driver.availableEvent == UInt16(truncatingIfNeeded: round + 1) else {
+            guard !harness.queue.enableKicks(),
+                harness.driver.availableEvent == UInt16(truncatingIfNeeded: round + 1) else {
                 Issue.record("wrong at \(round)")
                 return
             }

@@ -65,12 +65,14 @@ struct CodecTests {
         }
     }
 
-    @Test("a length past the limit is refused before anything is read", arguments: [4, 5, 0x7FFF_FFFF, .max] as [UInt32])
+    @Test("a length past the limit is refused before anything is read",
+          arguments: [4, 5, 0x7FFF_FFFF, .max] as [UInt32])
     func tooLong(length: UInt32) {
         var encoder = WireEncoder()
         encoder.encode(length)
         var bytes = WireDecoder(encoder.bytes + [1, 2, 3, 4, 5])
-        #expect(throws: WireError.tooLong(offset: 0, found: UInt64(length), limit: 3)) { try bytes.decodeBytes(limit: 3) }
+        #expect(throws: WireError.tooLong(offset: 0, found: UInt64(length),
+            limit: 3)) { try bytes.decodeBytes(limit: 3) }
         var array = WireDecoder(encoder.bytes + [1, 2, 3, 4, 5])
         #expect(throws: WireError.tooLong(offset: 0, found: UInt64(length), limit: 3)) {
             try array.decodeArray(limit: 3) { (decoder) throws(WireError) in try decoder.decode(UInt8.self) }

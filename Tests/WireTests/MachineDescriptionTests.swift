@@ -44,18 +44,19 @@ struct MachineDescriptionTests {
         }
     }
 
-    @Test("is refused with more disks, longer paths or a longer serial number than a machine has")
+    @Test("is refused with more disks, longer paths or a longer serial number than a command line holds or a disk has")
     func limits() {
         let disk = DiskDescription(path: "d")
         #expect(throws: WireError.self) {
-            try MachineDescription(decoding: MachineDescription(kernel: "k", disks: Array(repeating: disk, count: 65)).encoded())
+            try MachineDescription(decoding: MachineDescription(kernel: "k",
+                disks: Array(repeating: disk, count: 1 << 17 + 1)).encoded())
         }
-        let long = String(repeating: "x", count: 4097)
+        let long = String(repeating: "x", count: 1 << 17 + 1)
         for description in [
             MachineDescription(kernel: long), MachineDescription(kernel: "k", initrd: long),
             MachineDescription(kernel: "k", disks: [DiskDescription(path: long)]),
             MachineDescription(kernel: "k", disks: [DiskDescription(path: "d", serial: "123456789012345678901")]),
-            MachineDescription(kernel: "k", commandLine: String(repeating: "x", count: 65537)),
+            MachineDescription(kernel: "k", commandLine: long),
             MachineDescription(kernel: "k", console: .file(long)),
         ] {
             #expect(throws: WireError.self) { try MachineDescription(decoding: description.encoded()) }

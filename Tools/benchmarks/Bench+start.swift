@@ -4,7 +4,7 @@ import ArgumentParser
 struct StartBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "start",
-        abstract: "From exec to the guest's first exit and first output, and memory beside the guest's own."
+        abstract: "From exec to the guest's first exit and to the end, and memory beside the guest's own."
     )
 
     @OptionGroup var options: CommonOptions
@@ -14,12 +14,18 @@ struct StartBenchmark: ParsableCommand {
     func run() throws {
         let bench = try Workbench("start", options)
         try measureFirstExit(bench)
-        try measureFirstOutput(bench)
+        try measureWholeProcess(bench)
         try measureMemory(bench)
     }
 
-    /// The guest's first instructions end the machine, so the life of the process holds the first exit.
+    /// The guest's first exits send a byte to its console: the time to that byte at the other end of a pipe.
     private func measureFirstExit(_ bench: Workbench) throws {
+        let samples = try compareSpinning(bench, untilLine: "") { _, nanoseconds in Double(nanoseconds) / 1e6 }
+        try add("first_exit", .milliseconds, samples, to: bench.report) { $0 }
+    }
+
+    /// The guest's first instructions end the machine; the kernel takes the VM apart before the process is gone.
+    private func measureWholeProcess(_ bench: Workbench) throws {
         let payload = "first-exit"
         let samples = try compare(
             bench, svmm: bench.svmm(payload, "--console", "none"), bare: bench.bare(payload),
@@ -32,12 +38,7 @@ struct StartBenchmark: ParsableCommand {
             }
             return finished.milliseconds
         }
-        try add("first_exit", .milliseconds, samples, to: bench.report) { $0 }
-    }
-
-    private func measureFirstOutput(_ bench: Workbench) throws {
-        let samples = try compareSpinning(bench, untilLine: "") { _, nanoseconds in Double(nanoseconds) / 1e6 }
-        try add("first_output", .milliseconds, samples, to: bench.report) { $0 }
+        try add("whole_process", .milliseconds, samples, to: bench.report) { $0 }
     }
 
     private func measureMemory(_ bench: Workbench) throws {
@@ -61,7 +62,8 @@ struct StartBenchmark: ParsableCommand {
     }
 
     private func compare<Sample>(
-        _ bench: Workbench, svmm: Command, bare: Command, qemu: Command?, _ measure: @escaping (Command) throws -> Sample
+        _ bench: Workbench, svmm: Command, bare: Command, qemu: Command?,
+        _ measure: @escaping (Command) throws -> Sample
     ) throws -> [[Sample]] {
         var participants = [Participant(name: "svmm") { try measure(svmm) },
                             Participant(name: Workbench.bare) { try measure(bare) }]

@@ -27,8 +27,8 @@ struct Finished {
 
 /// Starts programs, one at a time, and ends only what it has started. Their standard input is empty.
 final class Runner {
-    /// SIGCHLD, and the signals that end this program: read from a signalfd, so that a wait ends with whatever comes first
-    /// and no child is left behind.
+    /// SIGCHLD, and the signals that end this program: read from a signalfd, so that a wait ends with whatever comes
+    /// first and no child is left behind.
     private let signals: FileDescriptor
     private let empty: FileDescriptor
 
@@ -50,7 +50,8 @@ final class Runner {
         let start = Clock.now
         let child = try spawn(command, output: output.raw, errors: errors.raw)
         defer { child.kill() }
-        while !child.hasEnded { try waitForNews(of: command, output: -1, until: start + UInt64(timeout) * 1_000_000_000) }
+        let deadline = start + UInt64(timeout) * 1_000_000_000
+        while !child.hasEnded { try waitForNews(of: command, output: -1, until: deadline) }
         let finished = Finished(wallNanoseconds: Clock.now - start, usage: child.usage, status: child.status,
                                 output: try output.text(), errors: try errors.text())
         guard finished.status == command.expectedStatus else {
@@ -62,8 +63,8 @@ final class Runner {
         return finished
     }
 
-    /// Starts a program, waits until it prints a line that begins so, looks at it, and ends it by SIGKILL. With an empty
-    /// `prefix` the first byte is waited for.
+    /// Starts a program, waits until it prints a line that begins so, looks at it, and ends it by SIGKILL. With an
+    /// empty `prefix` the first byte is waited for.
     ///
     /// - Parameter look: gets the process and the nanoseconds from before the fork to that output.
     func run<Result>(
@@ -102,7 +103,7 @@ final class Runner {
         }
     }
 
-    /// Waits for a signal, or for output; true when there is output. A signal to end ends this program's work by throwing.
+    /// Waits for a signal, or for output; true when there is output. A signal that asks this program to end is thrown.
     @discardableResult
     private func waitForNews(of command: Command, output: Int32, until deadline: UInt64) throws -> Bool {
         var watched = [pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0),

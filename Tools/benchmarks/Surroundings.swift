@@ -30,8 +30,8 @@ struct Workbench {
 
     /// `svmm boot` with this payload.
     func svmm(_ payload: String, _ arguments: String...) -> Command {
-        Command(path: options.svmm,
-                arguments: ["boot", "--kernel", options.payload(payload), "--memory", "128M", "--cpus", "1"] + arguments)
+        let machine = ["--kernel", options.payload(payload), "--memory", "128M", "--cpus", "1"]
+        return Command(path: options.svmm, arguments: ["boot"] + machine + arguments)
     }
 
     /// The bare loop with this payload.

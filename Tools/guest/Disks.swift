@@ -195,3 +195,15 @@ func writeReadOnlyDisk(_ options: Options) throws(Failure) {
     guard pread(disk.file, buffer.baseAddress!, buffer.count, 0) == buffer.count else { throw Failure("read", .current) }
     guard !buffer.contains(0x5A) else { throw Failure("the write left something behind") }
 }
+
+/// `once`: reboots if the disk begins with zeros, after leaving a mark there; does nothing if the mark is there.
+func rebootOnce(_ options: Options) throws(Failure) {
+    let disk = try Disk(options, O_RDWR | guest_o_direct())
+    let buffer = try pages(1)
+    guard pread(disk.file, buffer.baseAddress!, buffer.count, 0) == buffer.count else { throw Failure("read", .current) }
+    if buffer[0] == 1 { return }
+    buffer[0] = 1
+    guard pwrite(disk.file, buffer.baseAddress!, buffer.count, 0) == buffer.count else { throw Failure("write", .current) }
+    try disk.flush()
+    end(RB_AUTOBOOT)
+}

@@ -30,6 +30,7 @@ struct TestGuest {
         case "button": try waitForButton()
         case "hang": hang()
         case "reboot": end(RB_AUTOBOOT)
+        case "once": try rebootOnce(options)
         case "panic": try panic()
         case "exit": endProcess()
         default: throw Failure("no such scenario")

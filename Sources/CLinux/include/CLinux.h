@@ -9,9 +9,18 @@
 #define _GNU_SOURCE 1
 #endif
 
+/* The name of fd_set's only member depends on __USE_XOPEN, which _GNU_SOURCE brings. Swift's own Glibc module is made
+ * without it, and a compiler that meets both modules refuses two definitions of one type: this one is made the same. */
+#include <features.h>
+#pragma push_macro("__USE_XOPEN")
+#undef __USE_XOPEN
+#include <sys/select.h>
+#pragma pop_macro("__USE_XOPEN")
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -192,6 +201,14 @@ static inline void svmm_store_release_u16(void *address, uint16_t value)
     __atomic_store_n((uint16_t *)address, value, __ATOMIC_RELEASE);
 }
 static inline void svmm_full_barrier(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+/* ---- the program itself --------------------------------------------------------------------------------------- */
+
+extern char __executable_start[], etext[]; /* made by the linker */
+
+/* The first and the one past the last byte of the program's headers and code. */
+static inline char *svmm_code_start(void) { return __executable_start; }
+static inline char *svmm_code_end(void) { return etext; }
 
 /* ---- the kick signal of vCPU threads -------------------------------------------------------------------------- */
 

@@ -12,7 +12,8 @@ public final class SerialPort: PortDevice {
     private let setInterrupt: InterruptLevelHandler
     private let roomForInput: @Sendable () -> Void
 
-    /// - Parameter roomForInput: called when the guest has emptied the receiver's FIFO.
+    /// - Parameter roomForInput: called when input that was turned away would be taken again: the guest has emptied the
+    ///   receiver's FIFO, by reading or by clearing it, or has left loopback mode.
     public init(
         output: @escaping OutputHandler, setInterrupt: @escaping InterruptLevelHandler,
         roomForInput: @escaping @Sendable () -> Void = {}
@@ -34,22 +35,24 @@ public final class SerialPort: PortDevice {
 
     public func read(offset: UInt16, size: Int) -> UInt32 {
         let (value, hasRoom) = state.withLock { state in
-            let before = state.isReceiverEmpty
+            let before = state.awaitsInput
             let value = state.read(offset)
             updateInterrupt(&state)
-            return (value, !before && state.isReceiverEmpty)
+            return (value, !before && state.awaitsInput)
         }
         if hasRoom { roomForInput() }
         return UInt32(value)
     }
 
     public func write(offset: UInt16, size: Int, value: UInt32) {
-        let sent = state.withLock { state in
+        let (sent, hasRoom) = state.withLock { state in
+            let before = state.awaitsInput
             let sent = state.write(offset, UInt8(truncatingIfNeeded: value))
             updateInterrupt(&state)
-            return sent
+            return (sent, !before && state.awaitsInput)
         }
         if let sent { output(sent) }
+        if hasRoom { roomForInput() }
     }
 
     private func updateInterrupt(_ state: inout SerialState) {

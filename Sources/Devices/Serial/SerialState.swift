@@ -58,7 +58,8 @@ struct SerialState {
     private static let clearReceiver: UInt8 = 0x02
     private static let fifoSize = 16
 
-    var isReceiverEmpty: Bool { fifoCount == 0 }
+    /// Whether a sender that was turned away should try again: the FIFO is empty, and the line is connected.
+    var awaitsInput: Bool { fifoCount == 0 && modemControl & Self.loopback == 0 }
 
     private var capacity: Int { fifoControl & Self.fifoEnable != 0 ? Self.fifoSize : 1 }
 

@@ -91,9 +91,12 @@ final class Console: Sendable {
         }
     }
 
+    /// What a pipe takes whole or not at all (PIPE_BUF), so that it is known how much of it was lost.
+    private static let writeLimit = 4096
+
     private static func writer(_ buffer: ConsoleBuffer, to raw: Int32) -> @Sendable () -> Void {
         {
-            while let bytes = buffer.take(limit: 1 << 16) {
+            while let bytes = buffer.take(limit: writeLimit) {
                 // A reader that has gone, or a full disk, is no reason to stop the guest.
                 bytes.withUnsafeBytes { try? writeAll(raw, $0) }
             }

@@ -13,7 +13,7 @@ final class ConsoleBuffer: @unchecked Sendable {
     private var droppedCount = 0
     private var isClosed = false
     /// Bytes taken whose writing has not been confirmed.
-    private var isWriting = false
+    private var writingCount = 0
 
     static let capacity = 1 << 20
 
@@ -42,7 +42,7 @@ final class ConsoleBuffer: @unchecked Sendable {
     /// before have been written.
     func take(limit: Int) -> [UInt8]? {
         condition.withLock {
-            isWriting = false
+            writingCount = 0
             if count == 0 { condition.broadcast() }
             while count == 0 {
                 if isClosed { return nil }
@@ -54,7 +54,7 @@ final class ConsoleBuffer: @unchecked Sendable {
             count -= length
             // Beginning anew when empty keeps the pages that are touched few.
             if count == 0 || start == Self.capacity { start = 0 }
-            isWriting = true
+            writingCount = length
             return bytes
         }
     }
@@ -65,14 +65,14 @@ final class ConsoleBuffer: @unchecked Sendable {
         condition.withLock {
             isClosed = true
             condition.broadcast()
-            while count > 0 || isWriting {
+            while count > 0 || writingCount > 0 {
                 if !condition.wait(until: deadline) { return }
             }
         }
     }
 
-    /// Bytes lost because nobody took them in time, those still waiting included once the buffer is closed.
+    /// Bytes lost because nobody took them in time, those still waiting or being written included once the buffer is closed.
     var lostCount: Int {
-        condition.withLock { droppedCount + (isClosed ? count : 0) }
+        condition.withLock { droppedCount + (isClosed ? count + writingCount : 0) }
     }
 }

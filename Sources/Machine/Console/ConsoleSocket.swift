@@ -53,9 +53,16 @@ final class ConsoleSocket: @unchecked Sendable {
             // Without a client nothing is taken from the buffer, which keeps the newest bytes.
             waitForClient()
             guard let bytes = buffer.take(limit: 1 << 16) else { return }
-            guard let client = condition.withLock({ client }) else { continue }
-            let isGone = bytes.withUnsafeBytes { (try? writeAll(client.descriptor.raw, $0)) == nil }
-            if isGone { clearClient(client) }
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                // A client that goes meanwhile leaves the rest to the next one.
+                let client = waitForClient()
+                if let count = rest.withUnsafeBytes({ try? write(client.descriptor.raw, $0) }) {
+                    rest = rest.dropFirst(count)
+                } else {
+                    clearClient(client)
+                }
+            }
         }
     }
 
@@ -80,9 +87,13 @@ final class ConsoleSocket: @unchecked Sendable {
         }
     }
 
-    private func waitForClient() {
+    @discardableResult
+    private func waitForClient() -> SharedDescriptor {
         condition.withLock {
-            while client == nil { condition.wait() }
+            while true {
+                if let client { return client }
+                condition.wait()
+            }
         }
     }
 }

@@ -1,0 +1,94 @@
+import MachineProtocol
+@testable import svmm
+import Testing
+
+@Suite("Options")
+struct OptionTests {
+    @Test("--memory takes a number with a unit of 1024", arguments: [
+        ("1M", 1 << 20), ("1m", 1 << 20), ("1024K", 1 << 20), ("1024KiB", 1 << 20), ("1024kib", 1 << 20),
+        ("1048576", 1 << 20),
+        ("512MiB", 512 << 20), ("3G", 3 << 30), ("64GiB", 64 << 30), ("0064G", 64 << 30), ("1028K", 1028 << 10),
+    ] as [(String, UInt64)])
+    func memory(text: String, bytes: UInt64) throws {
+        #expect(try MemorySize(parsing: text).bytes == bytes)
+    }
+
+    @Test("--memory refuses what is no size, out of range or not whole pages", arguments: [
+        "", "M", "1", "0", "0G", "-1M", "+1M", "1.5G", "1 G", "1MB", "1T", "G1", "1GG", "0x100000", "1023K", "65G",
+        "1025K",
+        "1048577", "18446744073709551615G", "18446744073709551616", "99999999999999999999", "17179869184G", "\u{0661}G",
+        "1M\n",
+    ])
+    func badMemory(text: String) {
+        #expect(throws: Expected.self) { try MemorySize(parsing: text) }
+    }
+
+    @Test("a size is written as it is read", arguments: ["1M", "512M", "64G", "1028K"])
+    func memoryText(text: String) throws {
+        #expect(try MemorySize(parsing: text).description == text)
+    }
+
+    @Test("--disk takes a path and options", arguments: [
+        ("a.raw", DiskDescription(path: "a.raw")), ("/dev/sda,ro", DiskDescription(path: "/dev/sda", readOnly: true)),
+        ("a,serial=X 1", DiskDescription(path: "a", serial: "X 1")),
+        ("a,ro,serial=12345678901234567890",
+            DiskDescription(path: "a", readOnly: true, serial: "12345678901234567890")),
+        ("a,serial=s=t,ro", DiskDescription(path: "a", readOnly: true, serial: "s=t")),
+    ])
+    func disk(text: String, disk: DiskDescription) throws {
+        #expect(try DiskDescription(parsing: text) == disk)
+    }
+
+    @Test("--disk refuses anything else, formats among it", arguments: [
+        "", ",ro", "a,", "a,rw", "a,RO", "a,ro,", "a,serial=", "a,serial=123456789012345678901", "a,serial=\u{7}",
+        "a,serial=ü",
+        "a,format=qcow2",
+    ])
+    func badDisk(text: String) {
+        #expect(throws: Expected.self) { try DiskDescription(parsing: text) }
+    }
+
+    @Test("--console takes a place", arguments: [
+        ("stdio", .standardIO), ("none", .none), ("file=/tmp/x", .file("/tmp/x")), ("unix=a=b", .unixSocket("a=b")),
+    ] as [(String, ConsoleDescription)])
+    func console(text: String, description: ConsoleDescription) throws {
+        #expect(try ConsoleDescription(parsing: text) == description)
+    }
+
+    @Test("--console refuses anything else", arguments: ["", "file=", "unix=", "tcp=1", "STDIO", "file"])
+    func badConsole(text: String) {
+        #expect(throws: Expected.self) { try ConsoleDescription(parsing: text) }
+    }
+
+    private func parse(_ arguments: [String]) throws -> Boot {
+        try #require(try SVMM.parseAsRoot(["boot"] + arguments) as? Boot)
+    }
+
+    @Test("the defaults need only a kernel")
+    func defaults() throws {
+        let boot = try parse(["--kernel", "k"])
+        #expect(boot.kernel == "k" && boot.cpus == 1 && boot.memory.bytes == 512 << 20 && boot.grace == 10 && boot.disk.isEmpty)
+        #expect(boot.onReboot == .exit && boot.bootProtocol == .automatic && !boot.dryRun)
+    }
+
+    @Test("every option is taken")
+    func all() throws {
+        let boot = try parse(["--kernel", "k", "--disk", "a", "--disk", "b,ro", "--cpus", "64", "--memory", "1G",
+            "--grace", "0.5",
+                              "--on-reboot", "restart", "--protocol", "pvh", "--dry-run"])
+        #expect(boot.disk.map(\.path) == ["a", "b"])
+        #expect(boot.cpus == 64 && boot.memory.bytes == 1 << 30 && boot.grace == 0.5 && boot.dryRun)
+        #expect(boot.onReboot == .restart && boot.bootProtocol == .pvh)
+    }
+
+    @Test("wrong usage is refused", arguments: [
+        [], ["--kernel", "k", "--cpus", "0"], ["--kernel", "k", "--cpus", "65"], ["--kernel", "k", "--cpus", "x"],
+        ["--kernel", "k", "--grace", "-1"], ["--kernel", "k", "--grace", "nan"], ["--kernel", "k", "--grace", "inf"],
+        ["--kernel", "k", "--grace", "1e300"], ["--kernel", "k", "--memory", "1"],
+        ["--kernel", "k", "--on-reboot", "dance"],
+        ["--kernel", "k", "--protocol", "bios"], ["--kernel", "k", "--disk", "a,x"], ["--kernel", "k", "extra"],
+    ])
+    func usage(arguments: [String]) {
+        #expect(throws: (any Error).self) { try parse(arguments) }
+    }
+}
