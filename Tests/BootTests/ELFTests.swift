@@ -105,10 +105,10 @@ struct ELFTests {
 
     @Test("a PVH entry of 8 bytes is read whole, one outside all segments is refused")
     func wideEntry() throws {
-        #expect(try plan(ELFBuilder.make(notes: ELFBuilder.pvhNote(0x100_0020, bytes: 8)),
-            .pvh).entry.address == 0x100_0020)
-        #expect(planError(ELFBuilder.make(notes: ELFBuilder.pvhNote(0x1_0100_0020, bytes: 8)),
-            .pvh)?.isInvalidHeader == true)
+        let inside = ELFBuilder.make(notes: ELFBuilder.pvhNote(0x100_0020, bytes: 8))
+        #expect(try plan(inside, .pvh).entry.address == 0x100_0020)
+        let outside = ELFBuilder.make(notes: ELFBuilder.pvhNote(0x1_0100_0020, bytes: 8))
+        #expect(planError(outside, .pvh)?.isInvalidHeader == true)
     }
 
     @Test("damaged notes end the search without harm", arguments: [
@@ -124,8 +124,8 @@ struct ELFTests {
 
     @Test("a note behind others is found")
     func laterNote() throws {
-        let notes = ELFBuilder.note(name: "GNU\0", type: 3, [1, 2, 3, 4, 5]) + ELFBuilder.note(name: "Xen\0", type: 5,
-            [1])
+        let notes = ELFBuilder.note(name: "GNU\0", type: 3, [1, 2, 3, 4, 5])
+            + ELFBuilder.note(name: "Xen\0", type: 5, [1])
             + ELFBuilder.note(name: "XXX\0", type: 18, [9, 9, 9, 9]) + Self.pvh
         #expect(try plan(ELFBuilder.make(notes: notes), .pvh).entry.address == 0x100_0010)
     }

@@ -32,8 +32,8 @@ struct BzImageBuilder {
     var bytes: [UInt8] {
         let start = (Int(setupSectors == 0 ? 4 : setupSectors) + 1) * 512
         let count = codeCount ?? Int(systemSize) * 16
-        var bytes = [UInt8](repeating: 0,
-            count: start) + (0..<max(count, 0)).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ 1) }
+        var bytes = [UInt8](repeating: 0, count: start)
+        bytes += (0..<max(count, 0)).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ 1) }
         bytes.put(setupSectors, at: 0x1F1)
         bytes.put(systemSize, at: 0x1F4)
         bytes.put(0xAA55 as UInt16, at: 0x1FE)

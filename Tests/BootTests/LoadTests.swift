@@ -13,8 +13,7 @@ struct LoadTests {
         let memory: GuestMemory
         let state: EntryState
         let loader: BootLoader
-        func get<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type,
-            _ address: GuestAddress) throws -> Value {
+        func get<Value: BitwiseCopyable>(_ type: Value.Type, _ address: GuestAddress) throws -> Value {
             try memory.read(type, at: address)
         }
     }

@@ -20,8 +20,8 @@ struct PlacementTests {
         (8 << 30, 4096, 0x37FF_FFFE, 0x37FF_E000), (64 << 20, (64 - 19) << 20, 0xFFFF_FFFF, 19 << 20),
     ] as [(UInt64, UInt64, UInt32, UInt64)])
     func place(memory: UInt64, size: UInt64, maximum: UInt32, address: UInt64) throws {
-        #expect(try loader(memory: memory, initrd: size, maximum: maximum).initrd == .init(address: address,
-            count: size))
+        let loader = try loader(memory: memory, initrd: size, maximum: maximum)
+        #expect(loader.initrd == .init(address: address, count: size))
     }
 
     @Test("an initrd that does not fit is refused with what would", arguments: [
@@ -44,8 +44,8 @@ struct PlacementTests {
     func commandLine(limit: Int) throws {
         let size = UInt32(limit)
         let longest = String(repeating: "x", count: limit)
-        #expect(try loader(memory: 64 << 20, initrd: nil, commandLine: longest,
-            commandLineSize: size).commandLine == longest)
+        let taken = try loader(memory: 64 << 20, initrd: nil, commandLine: longest, commandLineSize: size)
+        #expect(taken.commandLine == longest)
         #expect(throws: BootError.commandLineTooLong(length: limit + 1, limit: limit)) {
             try loader(memory: 64 << 20, initrd: nil, commandLine: longest + "y", commandLineSize: size)
         }
@@ -54,8 +54,8 @@ struct PlacementTests {
     @Test("a kernel that takes any command line gets one that fits its place")
     func commandLineRoom() {
         #expect(throws: BootError.commandLineTooLong(length: 65536, limit: 65535)) {
-            try loader(memory: 64 << 20, initrd: nil, commandLine: String(repeating: "x", count: 65536),
-                commandLineSize: .max)
+            let text = String(repeating: "x", count: 65536)
+            return try loader(memory: 64 << 20, initrd: nil, commandLine: text, commandLineSize: .max)
         }
     }
 

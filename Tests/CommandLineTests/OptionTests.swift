@@ -67,15 +67,15 @@ struct OptionTests {
     @Test("the defaults need only a kernel")
     func defaults() throws {
         let boot = try parse(["--kernel", "k"])
-        #expect(boot.kernel == "k" && boot.cpus == 1 && boot.memory.bytes == 512 << 20 && boot.grace == 10 && boot.disk.isEmpty)
+        #expect(boot.kernel == "k" && boot.disk.isEmpty && boot.cpus == 1 && boot.memory.bytes == 512 << 20)
+        #expect(boot.grace == 10)
         #expect(boot.onReboot == .exit && boot.bootProtocol == .automatic && !boot.dryRun)
     }
 
     @Test("every option is taken")
     func all() throws {
         let boot = try parse(["--kernel", "k", "--disk", "a", "--disk", "b,ro", "--cpus", "64", "--memory", "1G",
-            "--grace", "0.5",
-                              "--on-reboot", "restart", "--protocol", "pvh", "--dry-run"])
+                              "--grace", "0.5", "--on-reboot", "restart", "--protocol", "pvh", "--dry-run"])
         #expect(boot.disk.map(\.path) == ["a", "b"])
         #expect(boot.cpus == 64 && boot.memory.bytes == 1 << 30 && boot.grace == 0.5 && boot.dryRun)
         #expect(boot.onReboot == .restart && boot.bootProtocol == .pvh)

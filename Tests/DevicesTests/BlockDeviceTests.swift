@@ -10,9 +10,8 @@ struct BlockDeviceTests {
     private let directory = TemporaryDirectory()
     private static let pattern = (0..<8192).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
 
-    private func harness(_ bytes: [UInt8] = pattern, readOnly: Bool = false,
-        serial: String = "serial") throws -> BlockHarness {
-        try BlockHarness(path: directory.file("disk", bytes), readOnly: readOnly, serial: serial)
+    private func harness(readOnly: Bool = false, serial: String = "serial") throws -> BlockHarness {
+        try BlockHarness(path: directory.file("disk", Self.pattern), readOnly: readOnly, serial: serial)
     }
 
     @Test("capacity, segments and block size are in configuration space; READ_ONLY only for a disk that is",
@@ -73,8 +72,7 @@ struct BlockDeviceTests {
     func outOfRange(place: (UInt64, UInt32), type: UInt32) throws {
         let block = try harness()
         let (sector, count) = place
-        let buffer: BlockHarness.Buffer = type == Block.read ? .writable(Block.data, count) : .readable(Block.data,
-            count)
+        let buffer = BlockHarness.Buffer(address: Block.data, count: count, isWritable: type == Block.read)
         #expect(try block.request(type, sector: sector, [buffer]) == (Block.ioError, 1))
         #expect(directory.contents("disk") == Self.pattern)
         #expect(try block.request(Block.flush, sector: 0).status == Block.ok, "the device goes on")
@@ -137,10 +135,12 @@ struct BlockDeviceTests {
             let path = try directory.file("disk-\(expected)", Self.pattern)
             let block = try BlockHarness(path: path, features: features)
             let before = SynchronizedFiles.count(path)
-            for _ in 0..<3 { #expect(try block.request(Block.write, sector: 0,
-                [.readable(Block.data, 512)]).status == Block.ok) }
-            if features & Block.flushFeature != 0 { #expect(try block.request(Block.flush,
-                sector: 0).status == Block.ok) }
+            for _ in 0..<3 {
+                #expect(try block.request(Block.write, sector: 0, [.readable(Block.data, 512)]).status == Block.ok)
+            }
+            if features & Block.flushFeature != 0 {
+                #expect(try block.request(Block.flush, sector: 0).status == Block.ok)
+            }
             #expect(SynchronizedFiles.count(path) - before == expected)
         }
     }

@@ -12,8 +12,9 @@ struct BlockShapeTests {
     private func harness() throws -> BlockHarness { try BlockHarness(path: directory.file("disk", Self.pattern)) }
 
     /// Cuts `count` bytes at `address` into buffers of these lengths and a rest.
-    private static func cut(_ address: GuestAddress, _ count: UInt32, _ lengths: [UInt32],
-        isWritable: Bool) -> [Buffer] {
+    private static func cut(
+        _ address: GuestAddress, _ count: UInt32, _ lengths: [UInt32], isWritable: Bool
+    ) -> [Buffer] {
         var buffers: [Buffer] = []
         var start = address
         var left = count
@@ -53,7 +54,7 @@ struct BlockShapeTests {
     func header(first: UInt32) throws {
         let block = try harness()
         try block.putHeader(Block.write, sector: 1)
-        // Header and data one after the other in memory: the second buffer holds the header's rest and the data's begin.
+        // Header and data one after the other in memory: the second buffer has the one's rest and the other's begin.
         try block.memory.write([UInt8](repeating: UInt8(first), count: 512), at: Block.header + 16)
         try block.submit([
             .readable(Block.header, first), .readable(Block.header + UInt64(first), 16 - first + 100),
@@ -84,7 +85,7 @@ struct BlockShapeTests {
     func manySegments() throws {
         let block = try harness()
         try block.putHeader(Block.read, sector: 0)
-        let target = (0..<254).map { Buffer.writable(Block.data + UInt64($0) * 128, 128) } 
+        let target = (0..<254).map { Buffer.writable(Block.data + UInt64($0) * 128, 128) }
         // 254 segments of 128 bytes are not whole sectors; 252 of them are.
         let whole = Array(target.prefix(252))
         #expect(try block.submit([.readable(Block.header, 16)] + whole + [.writable(Block.status, 1)],
@@ -111,8 +112,11 @@ struct BlockShapeTests {
                 isIndirect: random.below(2) == 0)
             let data = try block.memory.bytes(at: Block.data, count: count)
             let place = (sector * 512)..<(sector * 512 + count)
-            if isWrite { model.replaceSubrange(place, with: data) } else { #expect(data == Array(model[place]),
-                "seed \(seed)") }
+            if isWrite {
+                model.replaceSubrange(place, with: data)
+            } else {
+                #expect(data == Array(model[place]), "seed \(seed)")
+            }
             #expect(try block.lastStatus() == Block.ok)
         }
         #expect(directory.contents("disk") == model, "seed \(seed)")

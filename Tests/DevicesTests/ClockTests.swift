@@ -55,9 +55,9 @@ final class ClockHarness: Sendable {
     func readIndexPort() -> UInt32 { device.read(offset: 0, size: 1) }
 
     /// Seconds, minutes, hours, weekday, day, month, year, century.
-    var time: [UInt8] { [0, 2, 4, 6, 7, 8, 9, 0x32].map { self[$0] } }
-    func set(_ time: [UInt8]) { for (register, value) in zip([0, 2, 4, 6, 7, 8, 9, 0x32] as [UInt8],
-        time) { self[register] = value } }
+    private static let fields: [UInt8] = [0, 2, 4, 6, 7, 8, 9, 0x32]
+    var time: [UInt8] { Self.fields.map { self[$0] } }
+    func set(_ time: [UInt8]) { for (register, value) in zip(Self.fields, time) { self[register] = value } }
 }
 
 @Suite("Real-time clock")
@@ -106,8 +106,8 @@ struct ClockTests {
 
     @Test("the guest sets time under SET, and it goes on from there", arguments: [0x02, 0x06] as [UInt8])
     func set(mode: UInt8) {
-        let wanted: [UInt8] = mode == 0x02 ? [0x58, 0x59, 0x23, 0x05, 0x29, 0x02, 0x24, 0x20] : [58, 59, 23, 5, 29, 2,
-            24, 20]
+        let wanted: [UInt8] = mode == 0x02
+            ? [0x58, 0x59, 0x23, 0x05, 0x29, 0x02, 0x24, 0x20] : [58, 59, 23, 5, 29, 2, 24, 20]
         clock[0x0B] = 0x80 | mode
         clock.advance(seconds: 5)
         clock.set(wanted)

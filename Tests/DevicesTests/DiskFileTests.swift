@@ -36,8 +36,9 @@ struct DiskFileTests {
         #expect(throws: DiskError.kind("a FIFO")) { try DiskFile(path: fifo, readOnly: readOnly) }
         #expect(throws: DiskError.kind("a character device")) { try DiskFile(path: "/dev/zero", readOnly: readOnly) }
         let socket = try UnixListener(path: directory.path("socket"))
-        #expect(throws: DiskError.open(Errno(rawValue: ENXIO))) { try DiskFile(path: directory.path("socket"),
-            readOnly: readOnly) }
+        #expect(throws: DiskError.open(Errno(rawValue: ENXIO))) {
+            try DiskFile(path: directory.path("socket"), readOnly: readOnly)
+        }
         _ = socket.raw
     }
 

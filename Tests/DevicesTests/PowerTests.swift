@@ -154,8 +154,9 @@ struct PortTests {
     func keyboard() {
         let keyboard = KeyboardController(report: log.report)
         #expect(keyboard.read(offset: 0, size: 1) & 0x02 == 0)
-        for value in 0...255 as ClosedRange<UInt32> where value != 0xFE { keyboard.write(offset: 0, size: 1,
-            value: value) }
+        for value in 0...255 as ClosedRange<UInt32> where value != 0xFE {
+            keyboard.write(offset: 0, size: 1, value: value)
+        }
         #expect(log.all.isEmpty)
         keyboard.write(offset: 0, size: 1, value: 0xFE)
         #expect(log.all == [.reset])

@@ -50,8 +50,9 @@ struct GuestMemoryTests {
         let memory = try memory(4 << 30)
         let places: [UInt64] = [0, Self.low - 1, Self.high, Self.high + (1 << 30) - 1]
         for (index, address) in places.enumerated() { try memory.write(UInt8(index + 1), at: address) }
-        for (index, address) in places.enumerated() { #expect(try memory.read(UInt8.self,
-            at: address) == UInt8(index + 1)) }
+        for (index, address) in places.enumerated() {
+            #expect(try memory.read(UInt8.self, at: address) == UInt8(index + 1))
+        }
         #expect(try memory.slice(at: Self.high, count: 1 << 30).count == 1 << 30)
         #expect(try memory.slice(at: 0, count: Self.low).count == Int(Self.low))
     }
@@ -105,6 +106,7 @@ struct GuestMemoryTests {
 
     @Test("an error says what was asked for")
     func text() {
-        #expect("\(GuestMemoryError.outOfRange(address: 0xC000_0000, count: 16))" == "16 bytes at 0xc0000000 are not guest RAM")
+        let error = GuestMemoryError.outOfRange(address: 0xC000_0000, count: 16)
+        #expect("\(error)" == "16 bytes at 0xc0000000 are not guest RAM")
     }
 }

@@ -17,8 +17,9 @@ struct EscapeKeysTests {
             output: output)
     }
 
-    private func filter(_ text: String) -> String { String(decoding: keys.filter(Array(text.utf8)[...]),
-        as: UTF8.self) }
+    private func filter(_ text: String) -> String {
+        String(decoding: keys.filter(Array(text.utf8)[...]), as: UTF8.self)
+    }
     private var seen: [ConsoleCommand] { commands.all.withLock { $0 } }
 
     @Test("all other keys are the guest's")

@@ -25,8 +25,9 @@ struct ProcessorTopologyTests {
         ProcessorTopology(supported: Self.supported, count: count, hasDeadlineTimer: deadline).entries(id: id)
     }
 
-    private func leaf(_ function: UInt32, _ index: UInt32 = 0, count: Int, id: Int,
-        deadline: Bool = true) throws -> CPUIDEntry {
+    private func leaf(
+        _ function: UInt32, _ index: UInt32 = 0, count: Int, id: Int, deadline: Bool = true
+    ) throws -> CPUIDEntry {
         let matches = table(count, id: id, deadline: deadline).filter { $0.function == function && $0.index == index }
         #expect(matches.count == 1)
         return try #require(matches.first)

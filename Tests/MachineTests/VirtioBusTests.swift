@@ -18,8 +18,8 @@ struct VirtioBusTests {
         loop = try LoopThread()
         var transports: [MMIOTransport] = []
         for _ in 0..<2 {
-            transports.append(try MMIOTransport(device: EntropyDevice(loop: loop.loop), memory: memory,
-                interruptLine: EventNotifier()))
+            let device = EntropyDevice(loop: loop.loop)
+            transports.append(try MMIOTransport(device: device, memory: memory, interruptLine: EventNotifier()))
         }
         bus = VirtioBus(transports: transports, power: power)
     }
@@ -73,7 +73,8 @@ struct VirtioBusTests {
         let slots = AddressMap.interrupts.count
         let places = (0..<slots).flatMap { [AddressMap.window(slot: $0).address, AddressMap.alias(slot: $0)] }
         #expect(Set(places).count == 2 * slots)
-        for place in places { #expect(place % 4096 == 0 && (RAMLayout.holeStart..<AddressMap.kvmIdentityMap).contains(place)) }
+        let room = RAMLayout.holeStart..<AddressMap.kvmIdentityMap
+        for place in places { #expect(place % 4096 == 0 && room.contains(place)) }
     }
 
     @Test("kernels without ACPI are told of each alias and its interrupt")

@@ -63,7 +63,7 @@ extension SvmmBoot {
         @Test("a reader that stops reading does not hold up the guest; svmm says what was lost", arguments: [0, 1])
         func unreadOutput(pages: Int) throws {
             let process = try Svmm.start("echo", "echo.mode=flood echo.bytes=10K", output: .unread)
-            try waitUntil("the guest has ended") { !process.threadNames.contains("vcpu-0") }
+            try process.waitForGuest()
             for _ in 0..<pages { #expect(try process.output.readSome(limit: 4096) > 0) }
             #expect(try process.waitForEnd() == .exited(0))
             let lines = Finished.lines(process.errors.text)
@@ -84,7 +84,7 @@ extension SvmmBoot {
         @Test("a reader that comes late gets all that has waited for it")
         func lateReader() throws {
             let process = try Svmm.start("echo", "echo.mode=flood echo.bytes=10K", output: .unread)
-            try waitUntil("the guest has ended") { !process.threadNames.contains("vcpu-0") }
+            try process.waitForGuest()
             try process.output.start()
             let finished = try Finished(process)
             expect(finished)
@@ -96,7 +96,7 @@ extension SvmmBoot {
         func newestOutput() throws {
             let size = 1200 << 10
             let process = try Svmm.start("echo", "echo.mode=flood echo.bytes=\(size)", output: .unread)
-            try process.waitForGuest(seconds: 600)
+            try process.waitForGuest(patiences: 10)
             try process.output.start()
             let finished = try Finished(process)
             #expect(finished.end == .exited(0))
@@ -248,11 +248,12 @@ extension SvmmBoot {
 }
 
 extension ChildProcess {
-    /// Waits for the end of the guest's first processor, for guests that take longer than anything else here.
-    func waitForGuest(seconds: UInt64) throws {
-        let deadline = Clock.monotonicNanoseconds() + seconds * 1_000_000_000
-        while Clock.monotonicNanoseconds() < deadline {
-            if (try? waitUntil("the guest has ended", { !threadNames.contains("vcpu-0") })) != nil { return }
-        }
+    /// Waits for the end of the guest's only processor, while svmm itself may still be there: for as long as all else may
+    /// take, or so many times.
+    fileprivate func waitForGuest(patiences: Int = 1) throws {
+        let isRunning = { self.threadNames.contains("vcpu-0") }
+        try waitUntil("the guest has begun") { isRunning() || hasEnded }
+        for _ in 1..<patiences where (try? waitUntil("the guest has ended") { !isRunning() }) != nil { return }
+        try waitUntil("the guest has ended") { !isRunning() }
     }
 }

@@ -53,6 +53,6 @@ extension Trait where Self == ConditionTrait {
     }
 
     static var isSlow: Self {
-        .enabled(if: getenv("SVMM_SLOW_TESTS") != nil, "takes two minutes: set SVMM_SLOW_TESTS=1")
+        .enabled(if: getenv("SVMM_SLOW_TESTS") != nil, "takes minutes: set SVMM_SLOW_TESTS=1")
     }
 }

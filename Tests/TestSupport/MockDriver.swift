@@ -79,8 +79,8 @@ public final class MockDriver {
         try memory.slice(at: availableRing, count: 4).storeRelease(nextAvailable, at: 2)
     }
 
-    /// Adds a chain of descriptors of the table and returns its head. The driver keeps no book of descriptors in use: not
-    /// more than `size` at the same time.
+    /// Adds a chain of descriptors of the table and returns its head. The driver keeps no book of descriptors in use:
+    /// not more than `size` at the same time.
     @discardableResult
     public func add(_ buffers: [Buffer]) throws -> UInt16 {
         let head = nextDescriptor % size

@@ -32,8 +32,9 @@ struct RandomOperationTests {
             case 8:
                 driver.transport.write(offset: UInt64(random.below(0x1000)), size: random.below(9),
                     value: random.next())
-            default: driver[random.pick(Self.registers)] = random.pick([0, 1, 2, 8, 0x1_0000, .max,
-                UInt32(random.below(1 << 22))])
+            default:
+                let value = UInt32(random.below(1 << 22))
+                driver[random.pick(Self.registers)] = random.pick([0, 1, 2, 8, 0x1_0000, .max, value])
             }
         }
         try driver.start(rings)
@@ -49,7 +50,7 @@ struct RandomOperationTests {
         var random = SplitMix64(seed: seed)
         for _ in 0..<300 {
             let size = random.pick([1, 2, 8, 32] as [UInt16])
-            let features = FeatureBits(rawValue: FeatureBits.version1.rawValue | random.next() & FeatureBits.transport.rawValue)
+            let features = FeatureBits(rawValue: random.next()).intersection(.transport).union(.version1)
             let memory = try GuestMemory(layout: try #require(RAMLayout(size: 1 << 20)))
             let driver = MockDriver(memory: memory, size: size)
             let queue = try Virtqueue(QueueHarness.configuration(driver), memory: memory, features: features)

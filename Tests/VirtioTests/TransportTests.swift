@@ -24,18 +24,19 @@ struct TransportTests {
         #expect(driver[MMIO.deviceID] == 4)
         #expect(driver[MMIO.vendorID] != 0)
         #expect(driver[MMIO.configGeneration] == 0)
-        for register in stride(from: MMIO.shmLenLow, through: MMIO.shmBaseHigh,
-            by: 4) { #expect(driver[register] == .max) }
+        for register in stride(from: MMIO.shmLenLow, through: MMIO.shmBaseHigh, by: 4) {
+            #expect(driver[register] == .max)
+        }
     }
 
     @Test("registers that only the driver writes read as zero")
     func writeOnly() throws {
         let driver = try driver(TestDevice())
-        let registers = [MMIO.deviceFeaturesSel, MMIO.driverFeatures, MMIO.driverFeaturesSel, MMIO.queueSel,
-            MMIO.queueNum,
-                         MMIO.queueNotify, MMIO.interruptACK, MMIO.queueDescLow, MMIO.queueDescHigh,
-                             MMIO.queueDriverLow,
-                         MMIO.queueDriverHigh, MMIO.queueDeviceLow, MMIO.queueDeviceHigh]
+        let registers = [
+            MMIO.deviceFeaturesSel, MMIO.driverFeatures, MMIO.driverFeaturesSel, MMIO.queueSel, MMIO.queueNum,
+            MMIO.queueNotify, MMIO.interruptACK, MMIO.queueDescLow, MMIO.queueDescHigh, MMIO.queueDriverLow,
+            MMIO.queueDriverHigh, MMIO.queueDeviceLow, MMIO.queueDeviceHigh,
+        ]
         for register in registers {
             driver[register] = 0
             #expect(driver[register] == 0)
@@ -45,9 +46,11 @@ struct TransportTests {
     @Test("read-only registers keep their values")
     func readOnly() throws {
         let driver = try driver(TestDevice())
-        for register in [MMIO.magicValue, MMIO.version, MMIO.deviceID, MMIO.vendorID, MMIO.deviceFeatures,
-            MMIO.queueNumMax,
-                         MMIO.interruptStatus, MMIO.configGeneration] {
+        let registers = [
+            MMIO.magicValue, MMIO.version, MMIO.deviceID, MMIO.vendorID, MMIO.deviceFeatures, MMIO.queueNumMax,
+            MMIO.interruptStatus, MMIO.configGeneration,
+        ]
+        for register in registers {
             let before = driver[register]
             driver[register] = 0xFFFF_FFFF
             #expect(driver[register] == before)
@@ -112,9 +115,8 @@ struct TransportTests {
     @Test("registers that do not exist read zero and take anything")
     func holes() throws {
         let driver = try driver(TestDevice())
-        for offset in [0x018, 0x01C, 0x028, 0x02C, 0x03C, 0x040, 0x048, 0x054, 0x068, 0x074, 0x088, 0x0C0, 0x0F8, 1, 2,
-            0x71]
-            as [UInt64] {
+        let holes: [UInt64] = [0x018, 0x01C, 0x028, 0x02C, 0x03C, 0x040, 0x048, 0x054, 0x068, 0x074, 0x088, 0x0F8]
+        for offset in holes + [1, 2, 0x71] {
             driver[offset] = .max
             #expect(driver[offset] == 0)
         }

@@ -71,10 +71,10 @@ struct CodecTests {
         var encoder = WireEncoder()
         encoder.encode(length)
         var bytes = WireDecoder(encoder.bytes + [1, 2, 3, 4, 5])
-        #expect(throws: WireError.tooLong(offset: 0, found: UInt64(length),
-            limit: 3)) { try bytes.decodeBytes(limit: 3) }
+        let error = WireError.tooLong(offset: 0, found: UInt64(length), limit: 3)
+        #expect(throws: error) { try bytes.decodeBytes(limit: 3) }
         var array = WireDecoder(encoder.bytes + [1, 2, 3, 4, 5])
-        #expect(throws: WireError.tooLong(offset: 0, found: UInt64(length), limit: 3)) {
+        #expect(throws: error) {
             try array.decodeArray(limit: 3) { (decoder) throws(WireError) in try decoder.decode(UInt8.self) }
         }
     }

@@ -48,8 +48,8 @@ struct MachineDescriptionTests {
     func limits() {
         let disk = DiskDescription(path: "d")
         #expect(throws: WireError.self) {
-            try MachineDescription(decoding: MachineDescription(kernel: "k",
-                disks: Array(repeating: disk, count: 1 << 17 + 1)).encoded())
+            let crowded = MachineDescription(kernel: "k", disks: Array(repeating: disk, count: 1 << 17 + 1))
+            return try MachineDescription(decoding: crowded.encoded())
         }
         let long = String(repeating: "x", count: 1 << 17 + 1)
         for description in [

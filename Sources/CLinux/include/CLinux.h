@@ -38,6 +38,12 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -225,5 +231,91 @@ static inline int svmm_install_kick_handler(int signal)
 
 /* SIGRTMIN is a function call in glibc. */
 static inline int svmm_first_realtime_signal(void) { return SIGRTMIN; }
+
+/* ---- files below a directory: what the 9P server needs ---------------------------------------------------------- */
+
+/* openat2(2); glibc 2.36 has no wrapper. */
+static inline int svmm_openat2(int directory, const char *name, uint64_t flags, uint64_t mode, uint64_t resolve)
+{
+    struct open_how how;
+    memset(&how, 0, sizeof(how));
+    how.flags = flags;
+    how.mode = mode;
+    how.resolve = resolve;
+    return (int)syscall(SYS_openat2, directory, name, &how, sizeof(how));
+}
+
+/* openat(2) of a file that exists. */
+static inline int svmm_openat(int directory, const char *name, int flags)
+{
+    return openat(directory, name, flags);
+}
+
+/* getdents64(2). */
+static inline long svmm_getdents64(int fd, void *buffer, size_t count)
+{
+    return syscall(SYS_getdents64, fd, buffer, count);
+}
+
+/* fcntl(2) F_OFD_SETLK of a range; a length of 0 reaches to the end of every file. */
+static inline int svmm_lock_range(int fd, int type, int64_t start, int64_t length)
+{
+    struct flock lock;
+    memset(&lock, 0, sizeof(lock));
+    lock.l_type = (short)type;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = start;
+    lock.l_len = length;
+    return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+/* fcntl(2) F_OFD_GETLK: replaces the range by that of a lock in the way, or sets the type to F_UNLCK. */
+static inline int svmm_test_lock_range(int fd, struct flock *lock)
+{
+    lock->l_whence = SEEK_SET;
+    lock->l_pid = 0;
+    return fcntl(fd, F_OFD_GETLK, lock);
+}
+
+/* statx(2), and the macros and bit fields around it. */
+static inline int svmm_statx(int directory, const char *name, int flags, struct statx *status)
+{
+    return statx(directory, name, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, status);
+}
+
+/* makedev(3) is a macro. */
+static inline uint64_t svmm_device_number(uint32_t major_number, uint32_t minor_number)
+{
+    return makedev(major_number, minor_number);
+}
+
+static inline int svmm_renameat(int from, const char *name, int to, const char *new_name)
+{
+    return renameat(from, name, to, new_name);
+}
+
+/* readlinkat(2) of the open link itself. */
+static inline long svmm_readlink_open(int fd, void *buffer, size_t count)
+{
+    return readlinkat(fd, "", (char *)buffer, count);
+}
+
+static inline uint64_t svmm_filesystem_identifier(const struct statfs *status)
+{
+    return ((uint64_t)(uint32_t)status->f_fsid.__val[1] << 32) | (uint32_t)status->f_fsid.__val[0];
+}
+
+enum svmm_file_flags {
+    SVMM_O_PATH = O_PATH,
+    SVMM_O_NOFOLLOW = O_NOFOLLOW,
+    SVMM_O_DIRECTORY = O_DIRECTORY,
+    SVMM_AT_EMPTY_PATH = AT_EMPTY_PATH,
+    SVMM_AT_SYMLINK_NOFOLLOW = AT_SYMLINK_NOFOLLOW,
+    SVMM_AT_SYMLINK_FOLLOW = AT_SYMLINK_FOLLOW,
+    SVMM_AT_REMOVEDIR = AT_REMOVEDIR,
+    SVMM_RESOLVE_BELOW = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
+    SVMM_UTIME_NOW = UTIME_NOW,
+    SVMM_UTIME_OMIT = UTIME_OMIT,
+};
 
 #endif

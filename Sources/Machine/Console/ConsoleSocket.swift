@@ -34,7 +34,8 @@ final class ConsoleSocket: @unchecked Sendable {
         self.input = input
     }
 
-    /// Accepts clients and sends on what they type.
+    /// Accepts clients and sends on what they type. A client that has said all it wants to say, and still listens, keeps
+    /// getting output until the next one comes.
     func runReader() {
         var chunk = [UInt8](repeating: 0, count: 1024)
         while let connection = try? listener.accept() {
@@ -43,7 +44,7 @@ final class ConsoleSocket: @unchecked Sendable {
             while let count = chunk.withUnsafeMutableBytes({ try? read(client.descriptor.raw, into: $0) }), count > 0 {
                 input.send(Array(chunk[..<count]))
             }
-            setClient(nil)
+            if isHungUp(client.descriptor.raw) { clearClient(client) }
         }
     }
 
@@ -74,7 +75,7 @@ final class ConsoleSocket: @unchecked Sendable {
         try? removeFile(path)
     }
 
-    private func setClient(_ client: SharedDescriptor?) {
+    private func setClient(_ client: SharedDescriptor) {
         condition.withLock {
             self.client = client
             condition.broadcast()
