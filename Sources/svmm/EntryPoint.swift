@@ -24,7 +24,8 @@ struct SVMM: ParsableCommand {
             }
             let text = message(for: error)
             if status == .validationFailure {
-                printErrorLine("svmm: \(oneLine(text)); see svmm boot --help")
+                let command = CommandLine.arguments.dropFirst().first == Boot._commandName ? "svmm boot" : "svmm"
+                printErrorLine("svmm: \(oneLine(text)); see \(command) --help")
                 CurrentProcess.exitNow(ExitStatus.usage)
             }
             if !text.isEmpty { printErrorLine("svmm: \(oneLine(text))") }

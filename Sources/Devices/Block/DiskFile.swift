@@ -16,8 +16,8 @@ public enum DiskError: Error, Equatable, CustomStringConvertible {
         case .size(let size):
             "\(size) bytes long, expected a multiple of 512; extend it with: truncate -s %512 FILE"
         case .inUse(let writable):
-            writable ? "in use by another virtual machine; a disk that somebody uses can be opened with ,ro only if all do"
-                : "in use by another virtual machine that writes to it; wait for its end or give this one a copy"
+            writable ? "in use, by another virtual machine or twice by this one; expected a disk of its own, or ,ro for all"
+                : "in use for writing, by another virtual machine or by this one; wait for its end or give this one a copy"
         }
     }
 }
