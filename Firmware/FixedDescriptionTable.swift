@@ -67,7 +67,7 @@ enum FixedDescriptionTable {
         body.append(0)  // DUTY_WIDTH
         body.append(0)  // DAY_ALRM: alarms repeat daily
         body.append(0)  // MON_ALRM
-        body.append(0)  // CENTURY: the clock has no such register, and Linux takes 2000 + year
+        body.append(PlatformMap.clockCenturyRegister)  // CENTURY
         body.append(littleEndian: BootFlags.vgaNotPresent)  // IAPC_BOOT_ARCH
         body.append(0)  // Reserved
         body.append(littleEndian: Flags.wbinvd | Flags.procC1 | Flags.slpButton | Flags.fixRTC | Flags.resetRegSup

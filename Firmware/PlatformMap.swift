@@ -46,6 +46,8 @@ public enum PlatformMap {
     /// The MC146818 real-time clock: index and data port.
     public static let clockPort: UInt16 = 0x70
     public static let clockPortLength: UInt16 = 2
+    /// Where its CMOS memory has the century, in the format of the other fields.
+    public static let clockCenturyRegister: UInt8 = 0x32
     public static let clockGSI: UInt32 = 8
 
     /// QEMU's pvpanic device (docs/specs/pvpanic): one byte, the supported events if read, the event if written.

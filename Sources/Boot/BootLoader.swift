@@ -75,13 +75,14 @@ public struct BootLoader {
         kernel: borrowing KernelFile, initrdFile: InitrdFile?, into memory: GuestMemory,
         seed: [UInt8], rsdp: GuestAddress
     ) throws(BootError) -> EntryState {
+        let mode: EntryState.Mode = plan.entry.kind == .linux64 ? .long : .protected
         try kernel.load(into: memory)
         do throws(GuestMemoryError) {
             if let initrd, let initrdFile {
                 try memory.load(initrdFile.file, offset: 0, count: initrd.count, at: initrd.address)
             }
             try memory.write(Array(commandLine.utf8) + [0], at: LowMemory.commandLine)
-            try EntryTables.write(to: memory)
+            try EntryTables.write(to: memory, mode: mode)
             switch plan.entry.kind {
             case .linux64, .linux32: try writeZeroPage(memory, seed: seed, rsdp: rsdp)
             case .pvh: try writeStartInfo(memory, rsdp: rsdp)
@@ -90,12 +91,12 @@ public struct BootLoader {
             throw .memory(error)
         }
         return EntryState(
-            mode: plan.entry.kind == .linux64 ? .long : .protected,
+            mode: mode,
             instructionPointer: plan.entry.address,
             sourceIndex: plan.entry.kind == .pvh ? 0 : LowMemory.zeroPage,
             base: plan.entry.kind == .pvh ? LowMemory.pvhStartInfo : 0,
             globalDescriptorTable: LowMemory.globalDescriptorTable,
-            globalDescriptorTableCount: EntryTables.globalDescriptorTable.count * 8,
+            globalDescriptorTableCount: EntryTables.globalDescriptorTable(mode).count * 8,
             pageTables: LowMemory.pageTables
         )
     }

@@ -13,8 +13,8 @@ public struct DescriptorDirectory: ~Copyable, Sendable {
         directory = try .open("/proc/self/fd", [.pathOnly, .directory])
     }
 
-    /// Opens the file again, in another mode. The caller knows its type: this follows where a FIFO or device would lead.
-    /// The corresponding C function is `openat`.
+    /// Opens the file again, in another mode. The caller knows its type: this follows where a FIFO or device would
+    /// lead. The corresponding C function is `openat`.
     public func reopen(_ file: borrowing FileDescriptor, _ mode: OpenMode) throws(Errno) -> FileDescriptor {
         let raw = file.raw
         let flags = mode.rawValue | O_CLOEXEC

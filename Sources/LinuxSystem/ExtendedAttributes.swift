@@ -6,7 +6,7 @@ extension FileDescriptor {
     /// Reads a value; returns its size. Throws `.outOfRange` when it is larger than the buffer. The corresponding C
     /// function is `fgetxattr`.
     public func attributeValue(_ name: AttributeName, into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
-        try once { fgetxattr(raw, name.characters, buffer.baseAddress, buffer.count) }
+        try LinuxSystem.attributeValue(of: raw, name, into: buffer)
     }
 
     /// Reads the names, each with a NUL behind it; returns the bytes. Throws `.outOfRange` when they are more than the
@@ -52,4 +52,12 @@ extension Errno {
     public static let messageSize = Errno(rawValue: EMSGSIZE)
     public static let protocolError = Errno(rawValue: EPROTO)
     public static let argumentTooLarge = Errno(rawValue: E2BIG)
+}
+
+/// As `FileDescriptor.attributeValue`, of a descriptor that somebody else owns. The corresponding C function is
+/// `fgetxattr`.
+public func attributeValue(
+    of raw: Int32, _ name: AttributeName, into buffer: UnsafeMutableRawBufferPointer
+) throws(Errno) -> Int {
+    try once { fgetxattr(raw, name.characters, buffer.baseAddress, buffer.count) }
 }

@@ -64,6 +64,25 @@ public struct FileAttributes: Sendable, Equatable {
     public var device: UInt64
     public var inode: UInt64
 
+    /// Of a directory that no file system has: nobody writes it, and it changed last at `time`.
+    public init(syntheticDirectory inode: UInt64, permissions: UInt32, time: FileTime) {
+        mode = FileType.directory.rawValue | permissions
+        links = 2
+        user = 0
+        group = 0
+        deviceMajor = 0
+        deviceMinor = 0
+        size = 0
+        blockSize = 4096
+        blocks = 0
+        accessed = time
+        modified = time
+        changed = time
+        created = nil
+        device = 0
+        self.inode = inode
+    }
+
     init(_ status: statx) {
         mode = UInt32(status.stx_mode)
         links = status.stx_nlink
@@ -100,8 +119,8 @@ extension FileDescriptor {
         return FileAttributes(status)
     }
 
-    /// Gives the file, also one opened as a path only, to a user and a group; nil leaves one as it is. The corresponding
-    /// C function is `fchownat` (AT_EMPTY_PATH).
+    /// Gives the file, also one opened as a path only, to a user and a group; nil leaves one as it is. The
+    /// corresponding C function is `fchownat` (AT_EMPTY_PATH).
     public func setOwner(user: UInt32?, group: UInt32?) throws(Errno) {
         let (user, group) = (user ?? UInt32.max, group ?? UInt32.max)
         _ = try once { fchownat(raw, "", user, group, Int32(SVMM_AT_EMPTY_PATH.rawValue)) }
@@ -117,8 +136,9 @@ extension FileDescriptor {
     public func setTimes(accessed: FileTimeChange, modified: FileTimeChange) throws(Errno) {
         var times = (accessed.value, modified.value)
         _ = try once {
-            withUnsafeBytes(of: &times) {
-                utimensat(raw, "", $0.assumingMemoryBound(to: timespec.self).baseAddress, Int32(SVMM_AT_EMPTY_PATH.rawValue))
+            withUnsafeBytes(of: &times) { bytes in
+                let times = bytes.assumingMemoryBound(to: timespec.self)
+                return utimensat(raw, "", times.baseAddress, Int32(SVMM_AT_EMPTY_PATH.rawValue))
             }
         }
     }

@@ -7,6 +7,13 @@ public struct FileStatus: Sendable {
         case regular, directory, blockDevice, characterDevice, fifo, socket, other
     }
 
+    /// Device and inode: the same for all names of a file.
+    public struct Identity: Equatable, Sendable {
+        let device: UInt64
+        let inode: UInt64
+    }
+
+    public let identity: Identity
     public let kind: Kind
     /// Bytes, for regular files; 0 for devices.
     public let size: UInt64
@@ -74,21 +81,47 @@ extension FileDescriptor {
 public func fileStatus(of raw: Int32) throws(Errno) -> FileStatus {
     var status = stat()
     _ = try once { fstat(raw, &status) }
-    let kind: FileStatus.Kind = switch status.st_mode & S_IFMT {
-    case S_IFREG: .regular
-    case S_IFDIR: .directory
-    case S_IFBLK: .blockDevice
-    case S_IFCHR: .characterDevice
-    case S_IFIFO: .fifo
-    case S_IFSOCK: .socket
-    default: .other
+    return FileStatus(status)
+}
+
+/// Kind and size of the file with this name, symbolic links followed or not. The C functions are `stat` and `lstat`.
+public func fileStatus(at path: String, followingLinks: Bool = true) throws(Errno) -> FileStatus {
+    var status = stat()
+    _ = try once { followingLinks ? stat(path, &status) : lstat(path, &status) }
+    return FileStatus(status)
+}
+
+extension FileStatus {
+    fileprivate init(_ status: stat) {
+        let kind: FileStatus.Kind = switch status.st_mode & S_IFMT {
+        case S_IFREG: .regular
+        case S_IFDIR: .directory
+        case S_IFBLK: .blockDevice
+        case S_IFCHR: .characterDevice
+        case S_IFIFO: .fifo
+        case S_IFSOCK: .socket
+        default: .other
+        }
+        self.init(identity: Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)), kind: kind,
+                  size: UInt64(clamping: status.st_size))
     }
-    return FileStatus(kind: kind, size: UInt64(clamping: status.st_size))
 }
 
 /// Reads up to `buffer.count` bytes; 0 at the end of the file. The corresponding C function is `read`.
 public func read(_ raw: Int32, into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
     try retryingInterrupts { Glibc.read(raw, buffer.baseAddress, buffer.count) }
+}
+
+/// As `read`, waiting where a descriptor that others share is non-blocking; nil when it fails.
+public func readWhenReady(_ raw: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Int? {
+    while true {
+        do throws(Errno) {
+            return try read(raw, into: buffer)
+        } catch {
+            guard error == .again else { return nil }
+            waitForInput(raw)
+        }
+    }
 }
 
 /// The contents of a small file such as those of /proc, cut at `limit` bytes; nil when it cannot be read.

@@ -26,19 +26,55 @@ public func writeAll(_ raw: Int32, _ bytes: UnsafeRawBufferPointer) throws(Errno
     }
 }
 
+/// Writes every byte, waiting where a descriptor that others share is non-blocking; returns fewer only when it fails. The C
+/// function is `write`.
+public func writeWhatFits(_ raw: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+    var done = 0
+    while done < bytes.count {
+        do throws(Errno) {
+            done += try write(raw, UnsafeRawBufferPointer(rebasing: bytes[done...]))
+        } catch {
+            guard error == .again, isWritable(raw, within: -1) else { break }
+        }
+    }
+    return done
+}
+
 /// Writes a line to standard output; failures are dropped, as there is nobody left to tell.
 public func printLine(_ line: String) {
     writeLine(line, to: STDOUT_FILENO)
 }
 
-/// Writes a line to standard error; failures are dropped, as there is nobody left to tell.
+/// Writes a line to standard error; failures are dropped, as there is nobody left to tell. A pipe that nobody empties gets
+/// a tenth of a second, so that no reader can hold up the monitor.
 public func printErrorLine(_ line: String) {
+    guard isWritable(STDERR_FILENO, within: 100) else { return }
     writeLine(line, to: STDERR_FILENO)
+}
+
+/// Waits until the descriptor takes output, or fails, at most for a time in milliseconds; -1 is for ever. A pipe that does so
+/// takes 4096 bytes at once. The corresponding C function is `poll`.
+public func isWritable(_ raw: Int32, within milliseconds: Int32) -> Bool {
+    var entry = pollfd(fd: raw, events: Int16(POLLOUT), revents: 0)
+    return poll(&entry, 1, milliseconds) == 1
+}
+
+/// Waits until the descriptor has input, or ends, or fails. The corresponding C function is `poll`.
+public func waitForInput(_ raw: Int32) {
+    var entry = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
+    _ = poll(&entry, 1, -1)
 }
 
 private func writeLine(_ line: String, to raw: Int32) {
     var line = line + "\n"
     line.withUTF8 { try? writeAll(raw, UnsafeRawBufferPointer($0)) }
+}
+
+extension FileDescriptor {
+    /// Makes the file this long. The corresponding C function is `ftruncate`.
+    public func truncate(to size: UInt64) throws(Errno) {
+        _ = try retryingInterrupts { ftruncate(raw, off_t(clamping: size)) }
+    }
 }
 
 /// Removes a name from the file system. The corresponding C function is `unlink`.

@@ -10,8 +10,8 @@ extension OpenMode {
     public static let directory = OpenMode(rawValue: Int32(SVMM_O_DIRECTORY.rawValue))
 }
 
-// A file is named by an open directory and one name in it: no call below resolves a path of more than one component, and
-// none follows a symbolic link.
+// A file is named by an open directory and one name in it: no call below resolves a path of more than one component,
+// and none follows a symbolic link.
 extension FileDescriptor {
     /// Opens what has this name in the open directory. The corresponding C function is `openat2` (RESOLVE_BENEATH,
     /// RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS; Linux 5.6).
@@ -28,8 +28,8 @@ extension FileDescriptor {
         _ = try once { mkdirat(raw, name.characters, permissions) }
     }
 
-    /// Makes a file of any type but directory and symbolic link; the numbers are a device's. The corresponding C function
-    /// is `mknodat`.
+    /// Makes a file of any type but directory and symbolic link; the numbers are a device's. The corresponding C
+    /// function is `mknodat`.
     public func makeNode(
         _ name: FileName, _ type: FileType, permissions: UInt32, major: UInt32 = 0, minor: UInt32 = 0
     ) throws(Errno) {
@@ -60,5 +60,20 @@ extension FileDescriptor {
         let count = try once { bytes.withUnsafeMutableBytes { svmm_readlink_open(raw, $0.baseAddress, $0.count) } }
         bytes.removeLast(bytes.count - count)
         return bytes
+    }
+}
+
+extension LinkTarget {
+    /// Writes the bytes, without a NUL, into a file. The corresponding C function is `write`.
+    public func write(to file: borrowing FileDescriptor) throws(Errno) {
+        let raw = file.raw
+        let result = characters.withUnsafeBytes { bytes -> Result<Void, Errno> in
+            do throws(Errno) {
+                return .success(try writeAll(raw, UnsafeRawBufferPointer(rebasing: bytes.dropLast())))
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
     }
 }

@@ -42,7 +42,7 @@ public enum CurrentProcess {
     }
 
     /// Starts another program with the given descriptors as its 0, 1, 2, 3…; every other descriptor that is close-on-exec
-    /// stays here. Signals start unblocked. Returns its process id. The corresponding C function is `posix_spawn`.
+    /// stays here. Signals start unblocked, in a process group of its own. Returns its process id. The corresponding C function is `posix_spawn`.
     public static func spawn(_ path: String, arguments: [String], descriptors: [Int32]) throws(Errno) -> Int32 {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -56,7 +56,7 @@ public enum CurrentProcess {
         var none = sigset_t()
         sigemptyset(&none)
         posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP))
 
         let pointers = arguments.map { strdup($0) } + [nil]
         defer { for pointer in pointers { free(pointer) } }

@@ -23,12 +23,13 @@ public enum Signal: Int32, Sendable, CaseIterable {
 public final class SignalQueue: Sendable {
     private let descriptor: FileDescriptor
 
-    /// Blocks the signals in the calling thread and in every thread that it starts later: make it before any thread. The
-    /// corresponding C functions are `pthread_sigmask` and `signalfd`.
+    /// Blocks the signals in the calling thread and in every thread that it starts later: make it before any thread. Signals
+    /// that the process was started to ignore, as by nohup(1), are left ignored. The corresponding C functions are
+    /// `pthread_sigmask` and `signalfd`.
     public init(_ signals: [Signal]) throws(Errno) {
         var set = sigset_t()
         sigemptyset(&set)
-        for signal in signals { sigaddset(&set, signal.rawValue) }
+        for signal in signals where svmm_signal_is_ignored(signal.rawValue) == 0 { sigaddset(&set, signal.rawValue) }
         pthread_sigmask(SIG_BLOCK, &set, nil)
         let flags = Int32(SFD_CLOEXEC | SFD_NONBLOCK)
         descriptor = FileDescriptor(owning: try once { signalfd(-1, &set, flags) })
@@ -46,9 +47,11 @@ public final class SignalQueue: Sendable {
     }
 }
 
-/// Makes writes to a closed pipe or socket fail with EPIPE instead of killing the process. The C function is `signal`.
-public func ignoreBrokenPipes() {
+/// Makes writes that cannot be done fail instead of killing the process: to a closed pipe or socket with EPIPE, past a limit
+/// on the size of files with EFBIG. The C function is `signal` (SIGPIPE, SIGXFSZ).
+public func ignoreWriteSignals() {
     _ = Glibc.signal(SIGPIPE, SIG_IGN)
+    _ = Glibc.signal(SIGXFSZ, SIG_IGN)
 }
 
 /// Makes reading a terminal from the background fail instead of stopping the process. The C function is `signal` (SIGTTIN).
@@ -63,9 +66,15 @@ public func ignoreTerminalOutputStops() {
 
 /// The signal that interrupts KVM_RUN: the first real-time signal.
 public enum KickSignal {
-    /// Installs its empty handler. Once per process, before the first vCPU thread. The C function is `sigaction`.
+    /// Installs its empty handler and unblocks it, whatever was inherited. Once per process, before the first thread. The C
+    /// functions are `sigaction` and `pthread_sigmask`.
     public static func install() throws(Errno) {
-        _ = try once { svmm_install_kick_handler(svmm_first_realtime_signal()) }
+        let signal = svmm_first_realtime_signal()
+        _ = try once { svmm_install_kick_handler(signal) }
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, signal)
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 
     /// Names the calling thread as the receiver of later kicks.

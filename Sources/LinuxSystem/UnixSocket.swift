@@ -5,6 +5,7 @@ import Glibc
 public struct UnixListener: ~Copyable, Sendable {
     private let descriptor: FileDescriptor
     private let path: String
+    private let identity: FileStatus.Identity
 
     /// The longest path that fits struct sockaddr_un, in bytes.
     public static let maximumPathLength = 107
@@ -21,12 +22,21 @@ public struct UnixListener: ~Copyable, Sendable {
             try removeFile(path)
             try Self.bind(descriptor, address)
         }
+        // At once: who waits for the name to appear is refused until then.
         _ = try once { listen(descriptor.raw, 4) }
+        let identity = try fileStatus(at: path, followingLinks: false).identity
         self.descriptor = descriptor
         self.path = path
+        self.identity = identity
     }
 
     deinit {
+        removeName()
+    }
+
+    /// Removes the socket's name, unless it has come to stand for something else.
+    public func removeName() {
+        guard let found = try? fileStatus(at: path, followingLinks: false), found.identity == identity else { return }
         try? removeFile(path)
     }
 
@@ -39,8 +49,8 @@ public struct UnixListener: ~Copyable, Sendable {
         return FileDescriptor(owning: try retryingInterrupts { svmm_accept(descriptor.raw, flags) })
     }
 
-    private static func makeSocket() throws(Errno) -> FileDescriptor {
-        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    private static func makeSocket(_ type: __socket_type = SOCK_STREAM) throws(Errno) -> FileDescriptor {
+        let type = Int32(type.rawValue | SOCK_CLOEXEC.rawValue)
         return FileDescriptor(owning: try once { socket(AF_UNIX, type, 0) })
     }
 
@@ -53,9 +63,9 @@ public struct UnixListener: ~Copyable, Sendable {
     }
 
     private static func isAbandonedSocket(_ path: String, _ address: UnixAddress) throws(Errno) -> Bool {
-        var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return false }
-        let probe = try makeSocket()
+        guard try fileStatus(at: path, followingLinks: false).kind == .socket else { return false }
+        // A datagram socket is told EPROTOTYPE by a stream socket that lives, listening or not, and never becomes its client.
+        let probe = try makeSocket(SOCK_DGRAM)
         var address = address.address
         return svmm_connect_unix(probe.raw, &address) == -1 && Errno.current == .connectionRefused
     }
@@ -71,6 +81,11 @@ struct UnixAddress {
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
     }
+}
+
+/// Ends a connection both ways: whoever waits in a read or write of it returns. The C function is `shutdown`.
+public func endConnection(_ raw: Int32) {
+    _ = shutdown(raw, Int32(SHUT_RDWR))
 }
 
 /// Whether the other end of a connection has gone altogether, rather than only stopped sending. The C function is `poll`.

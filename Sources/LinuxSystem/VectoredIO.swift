@@ -52,8 +52,8 @@ public struct IOVectorList: ~Copyable {
                 first += 1
             }
             if moved > 0 {
-                storage[first].iov_base += moved
-                storage[first].iov_len -= moved
+                let area = storage[first]
+                storage[first] = iovec(iov_base: area.iov_base + moved, iov_len: area.iov_len - moved)
             }
         }
         return done

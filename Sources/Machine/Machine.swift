@@ -21,6 +21,7 @@ final class Machine: Sendable {
     private let virtualMachine: VirtualMachine
     private let power: PowerManagement
     private let loops: [NamedLoop]
+    private let transports: [MMIOTransport]
     private let processors: [ProcessorThread]
     private let ending: MachineEnding
 
@@ -99,6 +100,7 @@ final class Machine: Sendable {
             self.power = power
             self.serial = serial
             self.loops = loops
+            self.transports = transports
             virtualMachine = vm
         } catch let error as MachineError {
             throw error
@@ -194,10 +196,18 @@ final class Machine: Sendable {
         ending.end(.panicked)
     }
 
-    /// Stops all threads and waits for them: for a machine whose place another is to take.
-    func stop() {
+    /// Keeps the guest from running on. Does not wait.
+    func halt() {
         for processor in processors { processor.requestStop() }
+    }
+
+    /// Stops all threads and waits for them, and for I/O in flight, however long that takes: for a machine whose place another
+    /// is to take. Not from the control thread.
+    func stop() {
+        halt()
         for processor in processors { processor.waitForEnd() }
+        // Devices let go of queues and guest memory, which nobody could free otherwise.
+        for transport in transports { transport.reset() }
         for entry in loops { entry.loop.perform { entry.loop.stop() } }
         for entry in loops { entry.finished.wait() }
         // The threads and what they report to hold each other; without this no machine would ever be freed.

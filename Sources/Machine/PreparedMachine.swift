@@ -35,6 +35,7 @@ public struct PreparedMachine: ~Copyable {
         guard MachineDescription.gracePeriods.contains(description.graceSeconds) else {
             throw MachineError("--grace \(description.graceSeconds): expected 0 to \(Int(MachineDescription.gracePeriods.upperBound)) seconds", status: ExitStatus.usage)
         }
+        try Self.checkConsole(description)
         let kernel = try Self.openKernel(description)
         let initrd = try description.initrd.map { (path) throws(MachineError) in try Self.openInitrd(path) }
         let loader = try Self.plan(description, layout, kernel.plan, initrd?.size)
@@ -52,6 +53,17 @@ public struct PreparedMachine: ~Copyable {
             return try FileDescriptor.open(path, [.readOnly, .nonBlocking])
         } catch {
             throw MachineError("\(option) \(path): \(error)")
+        }
+    }
+
+    /// The console's file is emptied: it must not be one of the machine's other files, under whatever name.
+    private static func checkConsole(_ description: MachineDescription) throws(MachineError) {
+        guard case .file(let path) = description.console, let console = try? fileStatus(at: path),
+              console.kind != .characterDevice else { return }
+        let others = [("--kernel", description.kernel)] + description.disks.map { ("--disk", $0.path) }
+            + (description.initrd.map { [("--initrd", $0)] } ?? [])
+        for (option, other) in others where (try? fileStatus(at: other))?.identity == console.identity {
+            throw MachineError("--console file=\(path): the same file as \(option) \(other), expected one of its own")
         }
     }
 
@@ -123,6 +135,6 @@ enum KernelCommandLine {
 
     /// Whether a warm reboot can only be a panic: unless the user chose a way to reboot.
     static func marksPanics(_ description: MachineDescription) -> Bool {
-        !description.commandLine.split(separator: " ").contains { $0.hasPrefix("reboot=") }
+        !description.commandLine.split(whereSeparator: \.isWhitespace).contains { $0.hasPrefix("reboot=") }
     }
 }

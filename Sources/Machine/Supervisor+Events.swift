@@ -60,14 +60,15 @@ extension Supervisor {
     /// Presses the power button and gives the guest its time.
     private func shutDown(because reason: String) {
         isShuttingDown = true
+        graceTimer.arm(nanoseconds: UInt64(description.graceSeconds * 1_000_000_000))
         let isHeard = machine?.pressPowerButton() ?? false
         printErrorLine("svmm: \(reason): pressed the power button"
             + (isHeard ? "" : ", to which the guest does not listen") + "; killing the guest in \(description.graceText)")
-        graceTimer.arm(nanoseconds: UInt64(description.graceSeconds * 1_000_000_000))
     }
 
     private func finish(_ status: Int32, _ message: String) {
         if result == nil { result = (status, message) }
+        machine?.halt()
         loop.stop()
     }
 }

@@ -42,13 +42,14 @@ public final class Supervisor {
             return error.status
         }
         let lost = console?.close() ?? 0
-        if lost > 0 { printErrorLine("svmm: \(lost) bytes of console output were lost: the reader was too slow") }
+        if lost > 0 { printErrorLine("svmm: \(lost) bytes of console output were lost: they could not be written in time") }
         guard let result else { return ExitStatus.failure }
         printErrorLine("svmm: \(result.message)")
         return result.status
     }
 
     private func boot(_ prepared: borrowing PreparedMachine) throws(MachineError) {
+        try Self.setUp { () throws(Errno) in try KickSignal.install() }
         let system = try openKVM()
         if prepared.kernel.plan.isLinux, !description.allowsSoftwareKVM { try Self.requireHardware() }
         try watchEvents()
@@ -67,11 +68,22 @@ public final class Supervisor {
             CurrentProcess.releaseStartUpCode()
             loop.run()
             loop.forget(watch)
-            if result == nil {
+            if result == nil { try waitForStop(of: machine) }
+        }
+    }
+
+    /// Takes a rebooted machine apart while signals are still heard: its I/O in flight may take long.
+    private func waitForStop(of machine: Machine) throws(MachineError) {
+        let loop = loop
+        try Self.setUp { () throws(Errno) in
+            _ = try Thread(name: "restart") {
                 machine.stop()
-                printErrorLine("svmm: the guest rebooted; starting it again")
+                loop.perform { loop.stop() }
             }
         }
+        loop.run()
+        if result == nil, isShuttingDown { result = (MachineOutcome.rebooted.status, MachineOutcome.rebooted.message) }
+        if result == nil { printErrorLine("svmm: the guest rebooted; starting it again") }
     }
 
     private func openKVM() throws(MachineError) -> KVMSystem {
@@ -87,7 +99,6 @@ public final class Supervisor {
         guard count <= maximum else {
             throw MachineError("--cpus \(count): this machine's KVM allows at most \(maximum)", status: ExitStatus.usage)
         }
-        try Self.setUp { () throws(Errno) in try KickSignal.install() }
         return system
     }
 

@@ -1,4 +1,5 @@
 import LinuxSystem
+import Synchronization
 
 /// Serves the queues of one device on an event loop: what every device does around its own requests.
 ///
@@ -10,6 +11,8 @@ public final class QueueWorker: @unchecked Sendable {
 
     private let loop: EventLoop
     private var watches: [EventLoop.Token] = []
+    /// Cuts short the round that is being served, which otherwise could hold as much work as fits into a ring.
+    private let stopping = Atomic<Bool>(false)
 
     public init(loop: EventLoop) {
         self.loop = loop
@@ -17,20 +20,21 @@ public final class QueueWorker: @unchecked Sendable {
 
     /// Serves every queue of the context that is set up with the handler, each in the order of its chains.
     public func start(_ context: DeviceContext, _ handler: @escaping @Sendable (DescriptorChain) throws(QueueError) -> Int) {
+        stopping.store(false, ordering: .sequentiallyConsistent)
         loop.performAndWait { [self] in
             for (queue, kick) in zip(context.queues, context.kicks) {
                 guard let queue else { continue }
                 let chain = DescriptorChain(capacity: Int(queue.size))
-                let serve: EventLoop.Handler = { [self] _ in
+                let takeKick: EventLoop.Handler = { [self] _ in
                     kick.take()
                     do throws(QueueError) {
-                        if try Self.serve(queue, chain, context.interrupt, handler) { kick.signal() }
+                        if try serve(queue, chain, context.interrupt, handler) { kick.signal() }
                     } catch {
                         endWatches()
                         context.interrupt.fail()
                     }
                 }
-                guard let watch = try? loop.watch(kick.raw, for: .readable, serve) else {
+                guard let watch = try? loop.watch(kick.raw, for: .readable, takeKick) else {
                     context.interrupt.fail()
                     continue
                 }
@@ -43,6 +47,7 @@ public final class QueueWorker: @unchecked Sendable {
 
     /// When it returns, no handler runs any more.
     public func stop() {
+        stopping.store(true, ordering: .sequentiallyConsistent)
         loop.performAndWait { [self] in endWatches() }
     }
 
@@ -53,12 +58,12 @@ public final class QueueWorker: @unchecked Sendable {
 
     /// Serves what is available, at most one ring's worth, so that a guest that never stops adding cannot keep the loop
     /// from its other duties; true when more may be left.
-    private static func serve(
+    private func serve(
         _ queue: Virtqueue, _ chain: DescriptorChain, _ interrupt: DeviceInterrupt, _ handler: Handler
     ) throws(QueueError) -> Bool {
         queue.disableKicks()
         var left = queue.size
-        while left > 0, try queue.next(chain) {
+        while left > 0, !stopping.load(ordering: .relaxed), try queue.next(chain) {
             left -= 1
             let written = try handler(chain)
             queue.push(head: chain.head, written: written)

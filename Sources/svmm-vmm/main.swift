@@ -31,7 +31,7 @@ func run() -> Int32 {
         return ExitStatus.usage
     }
     CurrentProcess.useOneAllocationArena()
-    ignoreBrokenPipes()
+    ignoreWriteSignals()
     ignoreTerminalInputStops()
     do throws(MachineError) {
         return try Supervisor(try readDescription(arguments[2])).run()

@@ -13,6 +13,10 @@ struct SVMM: ParsableCommand {
 
     /// As ParsableCommand's own, but with errors of one line and svmm's exit status for wrong usage.
     static func main() {
+        if let argument = CommandLine.arguments.first(where: { $0.contains("\u{FFFD}") }) {
+            printErrorLine("svmm: argument '\(argument)': not UTF-8; rename the file or use another name for it")
+            CurrentProcess.exitNow(ExitStatus.usage)
+        }
         do {
             var command = try parseAsRoot()
             try command.run()

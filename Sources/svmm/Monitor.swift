@@ -11,8 +11,10 @@ enum Monitor {
         do throws(Errno) {
             let file = try FileDescriptor.anonymousFile(name: "svmm machine description")
             try write(description.encoded(), to: file)
-            try file.setInheritable()
-            try execute(description: file.release())
+            // At 3 or above, also where the caller has closed the first three.
+            let inherited = try file.duplicate()
+            try inherited.setInheritable()
+            try execute(description: inherited.release())
         } catch {
             printErrorLine("svmm: \(name): \(error); it is installed beside svmm or in ../libexec/svmm")
             throw ExitCode(ExitStatus.failure)

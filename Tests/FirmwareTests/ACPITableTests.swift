@@ -51,7 +51,7 @@ struct ACPITableTests {
         (89, 1, 2),  // PM1_CNT_LEN
         (90, 1, 0), (91, 1, 0), (92, 1, 0), (93, 1, 0),
         (96, 2, 0xFFF), (98, 2, 0xFFF),
-        (108, 1, 0),  // CENTURY
+        (108, 1, 0x32),  // CENTURY
         (109, 2, 0b100),  // IAPC_BOOT_ARCH: no VGA
         (112, 4, 0x1465),  // WBINVD, PROC_C1, SLP_BUTTON, FIX_RTC, RESET_REG_SUP, HEADLESS
         (116, 4, 0x0100_0801), (120, 8, 0xCF9),  // RESET_REG

@@ -21,7 +21,7 @@ extension LinuxGuests {
                 // The pid that the inner shell prints becomes svmm's.
                 let script = #"sh -c 'echo "pid=$$;"; exec "$@"' sh "$@"; echo "status=$?;"; read line"#
                 shell = try ChildProcess(["sh", "-c", script, "sh"] + Guest.arguments(scenario), on: terminal)
-                try terminal.output.wait(for: "guest: ready\r\n")
+                try terminal.output.wait(for: "guest: ready")
                 let words = terminal.output.text.split { "=;".contains($0) }
                 svmm = try #require(Int32(words.dropFirst().first ?? ""))
             }
@@ -38,7 +38,7 @@ extension LinuxGuests {
             let session = try Session("echo")
             #expect(try !session.terminal.isCooked())
             try session.terminal.type("hello\r")
-            try session.terminal.output.wait(for: "guest: echo hello\r\n")
+            try session.terminal.output.wait(for: "guest: echo hello")
             try session.terminal.type("quit\r")
             try session.expectEnd(status: 0)
         }

@@ -12,7 +12,7 @@ struct ConsoleSocketTests {
     private let path: String
 
     init() {
-        ignoreBrokenPipes()
+        ignoreWriteSignals()
         path = directory.path("console")
     }
 

@@ -68,7 +68,7 @@ extension SvmmBoot {
             #expect(try process.waitForEnd() == .exited(0))
             let lines = Finished.lines(process.errors.text)
             #expect(matches(lines, [
-                "svmm: [1-9]* bytes of console output were lost: the reader was too slow",
+                "svmm: [1-9]* bytes of console output were lost: they could not be written in time",
                 "svmm: the guest powered off",
             ]), "\(lines)")
             try process.output.start()
@@ -137,8 +137,11 @@ extension SvmmBoot {
         @Test("output that cannot be written is no reason to stop the guest", arguments: ["/dev/full", "a closed pipe"])
         func unwritable(target: String) throws {
             let output: ChildProcess.Output = target == "/dev/full" ? .file(target) : .closedPipe
-            let process = try Svmm.start("echo", "echo.mode=flood echo.bytes=4K", output: output)
-            expect(try Finished(process))
+            let finished = try Finished(try Svmm.start("echo", "echo.mode=flood echo.bytes=4K", output: output))
+            #expect(finished.end == .exited(0))
+            let lines = ["svmm: 41[0-9]* bytes of console output were lost: they could not be written in time",
+                         "svmm: the guest powered off"]
+            #expect(matches(finished.errorLines, lines), "\(finished.errors)")
         }
 
         @Test("--console file= empties the file, or makes it, and leaves standard output alone")

@@ -6,10 +6,15 @@ import LinuxSystem
 public final class UnixClient {
     private let socket: FileDescriptor
 
+    /// Connects. A name that has just appeared refuses connections until its owner listens, a moment later.
     public init(path: String) throws(Errno) {
         socket = try Self.makeSocket()
         var address = Self.address(path)
-        guard svmm_connect_unix(socket.raw, &address) == 0 else { throw Errno.current }
+        let deadline = Clock.monotonicNanoseconds() + patience
+        while svmm_connect_unix(socket.raw, &address) != 0 {
+            guard Errno.current == .connectionRefused, Clock.monotonicNanoseconds() < deadline else { throw Errno.current }
+            sched_yield()
+        }
     }
 
     public func send(_ text: String) throws {

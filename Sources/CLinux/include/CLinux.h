@@ -229,6 +229,13 @@ static inline int svmm_install_kick_handler(int signal)
     return sigaction(signal, &action, 0);
 }
 
+/* Whether the process ignores the signal. */
+static inline int svmm_signal_is_ignored(int signal)
+{
+    struct sigaction action;
+    return sigaction(signal, 0, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 /* SIGRTMIN is a function call in glibc. */
 static inline int svmm_first_realtime_signal(void) { return SIGRTMIN; }
 

@@ -36,10 +36,13 @@ public final class DiskFile: Sendable {
     /// Opens and locks it: one writer, or any number of readers.
     public init(path: String, readOnly: Bool) throws(DiskError) {
         do throws(Errno) {
-            // Non-blocking, so that a FIFO is refused below and not waited for.
-            file = try FileDescriptor.open(path, readOnly ? [.readOnly, .nonBlocking] : [.readWrite, .nonBlocking])
+            file = try Self.open(path, readOnly: readOnly)
         } catch {
-            throw error == .isDirectory ? .kind("a directory") : .open(error)
+            switch error {
+            case .isDirectory: throw .kind("a directory")
+            case .busy: throw .inUse(writable: true)
+            default: throw .open(error)
+            }
         }
         isReadOnly = readOnly
         size = try Self.size(of: file)
@@ -47,6 +50,16 @@ public final class DiskFile: Sendable {
         guard isLocked else {
             throw .inUse(writable: !readOnly)
         }
+    }
+
+    private static func open(_ path: String, readOnly: Bool) throws(Errno) -> FileDescriptor {
+        // Non-blocking, so that a FIFO is refused later and not waited for.
+        let mode: OpenMode = readOnly ? [.readOnly, .nonBlocking] : [.readWrite, .nonBlocking]
+        let opened = try FileDescriptor.open(path, mode)
+        guard !readOnly, try opened.status().kind == .blockDevice else { return opened }
+        // The kernel gives a block device, under whatever name, one exclusive opening, and none while it or a part of it is
+        // mounted.
+        return try FileDescriptor.open(path, mode.union(.exclusive))
     }
 
     private static func size(of file: borrowing FileDescriptor) throws(DiskError) -> UInt64 {

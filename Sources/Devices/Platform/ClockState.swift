@@ -1,3 +1,4 @@
+import Firmware
 import LinuxSystem
 
 /// The registers of an MC146818A real-time clock and its CMOS memory (Motorola's data sheet). Time is the host's UTC plus
@@ -11,6 +12,8 @@ struct ClockState {
     private var memory = [UInt8](repeating: 0, count: 128)
     /// Guest time minus host time, in seconds.
     private var offset = 0
+    /// Host time up to which alarms have been looked for.
+    private var seen: Int?
 
     private enum Register {
         static let seconds = 0
@@ -27,7 +30,7 @@ struct ClockState {
         static let b = 11
         static let c = 12
         static let d = 13
-        static let century = 0x32  // where the FADT says it is
+        static let century = Int(PlatformMap.clockCenturyRegister)
     }
 
     private static let time = [Register.seconds, Register.minutes, Register.hours, Register.dayOfWeek,
@@ -60,6 +63,7 @@ struct ClockState {
 
     /// - Parameter now: host time in seconds since 1970.
     mutating func read(now: Int) -> UInt8 {
+        catchUp(now: now)
         switch index {
         case _ where Self.time.contains(index):
             if memory[Register.b] & B.set == 0 { storeTime(now + offset) }
@@ -75,6 +79,7 @@ struct ClockState {
     }
 
     mutating func write(_ value: UInt8, now: Int) {
+        catchUp(now: now)
         switch index {
         case Register.c, Register.d: break  // read-only
         case Register.a: memory[index] = value & 0x7F
@@ -102,10 +107,17 @@ struct ClockState {
         return (1...86_400).first { matchesAlarm(now + offset + $0) }
     }
 
-    /// The second that `secondsToNextEvent` named has come: raises what is due.
-    mutating func tick(now: Int) {
+    /// Raises what has become due since the last look, however long ago: the timer that calls this may be late.
+    mutating func catchUp(now: Int) {
+        guard let seen, memory[Register.b] & B.set == 0, now > seen else {
+            // Time that was set back, or stands still while it is being set, brings no events.
+            self.seen = now
+            return
+        }
+        self.seen = now
         memory[Register.c] |= C.update
-        if matchesAlarm(now + offset) { memory[Register.c] |= C.alarm }
+        // Alarms have no date: a day holds every one there is.
+        if (max(seen, now - 86_400)..<now).contains(where: { matchesAlarm($0 + 1 + offset) }) { memory[Register.c] |= C.alarm }
     }
 
     private func matchesAlarm(_ seconds: Int) -> Bool {

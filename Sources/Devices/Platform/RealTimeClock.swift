@@ -46,7 +46,7 @@ public final class RealTimeClock: PortDevice {
     private func timerFired() {
         timer.take()
         state.withLock { state in
-            state.tick(now: seconds())
+            state.catchUp(now: seconds())
             updateInterrupt(&state)
             schedule(state)
         }

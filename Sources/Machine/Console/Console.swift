@@ -74,12 +74,19 @@ final class Console: Sendable {
         return hasReader ? buffer.lostCount : 0
     }
 
+    /// Opens the console's file, and empties it only once it is certain that no other machine uses it.
     private static func openOutput(_ path: String) throws(MachineError) -> FileDescriptor {
         do throws(Errno) {
-            // Opening a FIFO waits for its reader, as a shell's redirection would.
-            return try FileDescriptor.open(path, [.writeOnly, .create, .truncate, .noControllingTerminal])
+            // A FIFO opened for reading as well needs no reader yet, and so is not waited for.
+            let isFIFO = (try? fileStatus(at: path))?.kind == .fifo
+            let file = try FileDescriptor.open(path, [isFIFO ? .readWrite : .writeOnly, .create, .noControllingTerminal])
+            guard try file.status().kind == .regular else { return file }
+            guard try file.tryLock(exclusive: true) else { throw .busy }
+            try file.truncate(to: 0)
+            return file
         } catch {
-            throw MachineError("--console file=\(path): \(error)")
+            let words = error == .busy ? "in use by another virtual machine, expected a file of its own" : "\(error)"
+            throw MachineError("--console file=\(path): \(words)")
         }
     }
 
@@ -98,7 +105,8 @@ final class Console: Sendable {
         {
             while let bytes = buffer.take(limit: writeLimit) {
                 // A reader that has gone, or a full disk, is no reason to stop the guest.
-                bytes.withUnsafeBytes { try? writeAll(raw, $0) }
+                let lost = bytes.count - bytes.withUnsafeBytes { writeWhatFits(raw, $0) }
+                if lost > 0 { buffer.reportLost(lost) }
             }
         }
     }
@@ -106,7 +114,7 @@ final class Console: Sendable {
     private static func reader(_ serial: SerialInput, from raw: Int32, _ keys: EscapeKeys?) -> @Sendable () -> Void {
         {
             var chunk = [UInt8](repeating: 0, count: 1024)
-            while let count = chunk.withUnsafeMutableBytes({ try? read(raw, into: $0) }), count > 0 {
+            while let count = chunk.withUnsafeMutableBytes({ readWhenReady(raw, into: $0) }), count > 0 {
                 let input = chunk[..<count]
                 serial.send(keys?.filter(input) ?? Array(input))
             }

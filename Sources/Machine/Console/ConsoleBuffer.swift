@@ -59,6 +59,11 @@ final class ConsoleBuffer: @unchecked Sendable {
         }
     }
 
+    /// Counts bytes that were taken and could not be written.
+    func reportLost(_ count: Int) {
+        condition.withLock { droppedCount += count }
+    }
+
     /// No more bytes will come: waits until all are written, at most for a time in nanoseconds.
     func close(waitingFor time: UInt64) {
         let deadline = Clock.monotonicNanoseconds() + time

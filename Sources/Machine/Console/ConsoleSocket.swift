@@ -4,9 +4,8 @@ import Synchronization
 /// The console as a unix socket: one client at a time, the next one when it has gone. Output without a client waits in the
 /// buffer, so that a client that comes late still sees the boot.
 final class ConsoleSocket: @unchecked Sendable {
-    // Sound: `listener` is only read; `client` and `isClosed` are behind the condition's mutex.
+    // Sound: `listener` is only read; `client` is behind the condition's mutex.
     private let listener: UnixListener
-    private let path: String
     private let buffer: ConsoleBuffer
     private let input: SerialInput
     private let condition = Condition()
@@ -29,7 +28,6 @@ final class ConsoleSocket: @unchecked Sendable {
             }
             throw MachineError("--console unix=\(path): \(hint)")
         }
-        self.path = path
         self.buffer = buffer
         self.input = input
     }
@@ -42,7 +40,8 @@ final class ConsoleSocket: @unchecked Sendable {
             let client = SharedDescriptor(connection)
             setClient(client)
             while let count = chunk.withUnsafeMutableBytes({ try? read(client.descriptor.raw, into: $0) }), count > 0 {
-                input.send(Array(chunk[..<count]))
+                // A client that leaves before the guest has read its words takes them along.
+                input.send(Array(chunk[..<count])) { isHungUp(client.descriptor.raw) }
             }
             if isHungUp(client.descriptor.raw) { clearClient(client) }
         }
@@ -72,11 +71,13 @@ final class ConsoleSocket: @unchecked Sendable {
 
     /// Removes the socket's name.
     func close() {
-        try? removeFile(path)
+        listener.removeName()
     }
 
     private func setClient(_ client: SharedDescriptor) {
         condition.withLock {
+            // The one before has said its last word; output that waits for it to listen must not keep this one waiting.
+            if let before = self.client { endConnection(before.descriptor.raw) }
             self.client = client
             condition.broadcast()
         }

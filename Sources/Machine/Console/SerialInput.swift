@@ -25,17 +25,24 @@ final class SerialInput: @unchecked Sendable {
         }
     }
 
-    /// Sends all bytes; waits as long as it takes. From the console's input thread.
-    func send(_ bytes: [UInt8]) {
+    /// How often a sender that waits looks whether it is still wanted: a fifth of a second.
+    private static let lookPeriod: UInt64 = 200_000_000
+
+    /// Sends all bytes; waits as long as it takes, or until `isAbandoned` says that the rest is not worth it. From the
+    /// console's input thread.
+    func send(_ bytes: [UInt8], isAbandoned: () -> Bool = { false }) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let receiver = condition.withLock { () -> SerialPort? in
-                while !hasRoom || port == nil { condition.wait() }
+                while !hasRoom || port == nil {
+                    if !condition.wait(until: Clock.monotonicNanoseconds() + Self.lookPeriod), isAbandoned() { return nil }
+                }
                 // Said before asking, so that room made meanwhile is not missed.
                 hasRoom = false
                 return port
             }
-            rest = rest.dropFirst(receiver?.receive(rest) ?? 0)
+            guard let receiver else { return }
+            rest = rest.dropFirst(receiver.receive(rest))
             if rest.isEmpty { condition.withLock { hasRoom = true } }
         }
     }
