@@ -70,9 +70,11 @@ extension SvmmBoot {
             expect(try Finished(process), status: 131, "killed by SIGQUIT")
         }
 
-        @Test("with --on-reboot restart the guest starts again and again, and nothing grows")
-        func restart() throws {
-            let process = try Svmm.start("power", "power.mode=reset", ["--on-reboot", "restart"])
+        @Test("with --on-reboot restart the guest starts again and again, and nothing grows", arguments: [
+            ("power", "power.mode=reset"), ("rng", "rng.end=reset"),
+        ])
+        func restart(payload: String, options: String) throws {
+            let process = try Svmm.start(payload, options, ["--on-reboot", "restart"])
             // The first restarts have the process allocate what it ever needs.
             try process.errors.wait(for: "svmm: the guest rebooted; starting it again\n", times: 8)
             let (files, memory) = (process.openFileCount, try #require(process.residentKiB))

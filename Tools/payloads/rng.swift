@@ -16,6 +16,8 @@ func payload() {
     total += request(&queue, bytes: 1 << 20, segments: segments)
     total += request(&queue, bytes: 1 << 20, segments: 1)
     report("ok features=\(hex: features) bytes=\(total)")
+    // With its device still active: what a machine that starts again has to take apart.
+    if Options.word("rng.end", is: "reset") { Power.reset() }
 }
 
 func request(_ queue: inout Virtqueue, bytes: UInt32, segments: UInt32) -> UInt64 {
