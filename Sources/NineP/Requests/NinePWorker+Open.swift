@@ -1,0 +1,114 @@
+import LinuxSystem
+
+extension NinePWorker {
+    /// size[4] Tlopen tag[2] fid[4] flags[4]
+    func lopen(_ message: inout MessageReader, _ reply: inout MessageWriter) throws(Errno) {
+        let number = try message.word()
+        let flags = try message.word()
+        try message.finish()
+        let fid = try session.fid(number)
+        guard case .file(let node, _, _) = try fid.place() else {
+            guard flags & (OpenFlags.accessMode | OpenFlags.truncate) == 0 else { throw .isDirectory }
+            try fid.begin(.listing)
+            putOpened(Self.sharesQid, &reply)
+            return
+        }
+        let file = try open(node, flags)
+        let qid = try qid(node, fid)
+        try fid.begin(.open(file))
+        putOpened(qid, &reply)
+    }
+
+    /// size[4] Tlcreate tag[2] fid[4] name[s] flags[4] mode[4] gid[4]
+    ///
+    /// The fid, so far the directory's, is the open file's afterwards.
+    func lcreate(_ message: inout MessageReader, _ reply: inout MessageWriter) throws(Errno) {
+        let number = try message.word()
+        let name = try message.name()
+        let flags = try message.word()
+        let mode = try message.word()
+        let group = try message.word()
+        try message.finish()
+        let fid = try session.fid(number)
+        guard case .none = try fid.use() else { throw .invalidArgument }
+        let directory = try fid.writableNode()
+        let new = NewFile(mode: mode, type: .regular, user: fid.user, group: group)
+        let (node, file) = try create(name, in: directory, flags, new)
+        let qid = try qid(node, fid)
+        try fid.begin(.open(file), at: .file(node, foundIn: directory, as: name))
+        putOpened(qid, &reply)
+    }
+
+    private func create(
+        _ name: FileName, in directory: Node, _ flags: UInt32, _ new: NewFile
+    ) throws(Errno) -> (Node, OpenFile) {
+        let access = flags & OpenFlags.accessMode
+        guard access != 3 else { throw .invalidArgument }
+        let mode = OpenMode(rawValue: Int32(flags & OpenFlags.forHost & ~OpenFlags.truncate))
+        // The name may come and go while it is looked at; whoever plays that game gets an error.
+        for _ in 0..<8 {
+            do throws(Errno) {
+                let reservation = try directory.export.host.reserveDescriptor()
+                let opened = try directory.createFile(name, mode, new)
+                let node = try directory.sibling(of: opened)
+                let file = OpenFile(node: node, file: opened, isDirectory: false, isWritable: access != 0,
+                                    serial: session.nextOpenFileSerial(), reservation: reservation)
+                return (node, file)
+            } catch {
+                guard error == .exists, flags & OpenFlags.exclusive == 0 else { throw error }
+            }
+            do throws(Errno) {
+                let node = try directory.child(name)
+                // As open(2) with O_CREAT.
+                guard node.hostType != .directory else { throw .isDirectory }
+                return (node, try open(node, flags))
+            } catch {
+                guard error == .noEntry else { throw error }
+            }
+        }
+        throw .stale
+    }
+
+    /// Opens the file that a place is.
+    private func open(_ node: Node, _ flags: UInt32) throws(Errno) -> OpenFile {
+        let access = flags & OpenFlags.accessMode
+        guard access != 3 else { throw .invalidArgument }
+        let isWritable = access != 0
+        let changes = isWritable || flags & OpenFlags.truncate != 0
+        let type = try node.visibleType()
+        guard type == .directory || flags & OpenFlags.directory == 0 else { throw .notDirectory }
+        switch type {
+        case .directory: guard !changes else { throw .isDirectory }
+        case .regular: break
+        case .symbolicLink: throw .tooManyLinks
+        default: throw .accessDenied
+        }
+        if changes { try node.export.checkWritable() }
+        let reservation = try node.export.host.reserveDescriptor()
+        let opened = try node.reopen(OpenMode(rawValue: Int32(flags & OpenFlags.forHost)))
+        return OpenFile(node: node, file: opened, isDirectory: node.hostType == .directory, isWritable: isWritable,
+                        serial: session.nextOpenFileSerial(), reservation: reservation)
+    }
+
+    /// qid[13] iounit[4]: whole pages, as many as fit, so that the client's transfers stay aligned; 0 leaves it to the
+    /// client where not one fits.
+    private func putOpened(_ qid: Qid, _ reply: inout MessageWriter) {
+        reply.put(qid)
+        // 0 where a Tversion has begun the session anew meanwhile.
+        let size = Int(session.maximumMessageSize)
+        reply.put(UInt32(max(size - Limits.transferHeaderSize, 0) & ~4095))
+    }
+
+    /// size[4] Tfsync tag[2] fid[4] datasync[4]
+    func fsync(_ message: inout MessageReader) throws(Errno) {
+        let number = try message.word()
+        let dataOnly = try message.word() != 0
+        try message.finish()
+        let open = try session.fid(number).openFile()
+        if dataOnly {
+            try open.file.synchronizeData()
+        } else {
+            try open.file.synchronize()
+        }
+    }
+}

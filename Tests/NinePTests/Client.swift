@@ -1,0 +1,205 @@
+import LinuxSystem
+import NineP
+
+/// What a server answered with Rlerror.
+struct Refused: Error, Equatable, CustomStringConvertible {
+    let errno: Errno
+    var description: String { "\(errno)" }
+    init(_ errno: Errno) { self.errno = errno }
+    init(_ raw: Int32) { errno = Errno(rawValue: raw) }
+}
+
+/// Something no server may answer.
+struct BadReply: Error {
+    let what: String
+}
+
+/// A client in the same process: one call sends one message and takes its reply apart.
+final class Client: @unchecked Sendable {
+    // Used by one thread at a time.
+    let session: NinePSession
+    let worker: NinePWorker
+    var messageSize: UInt32 = 8192
+    var requestPieces: [Int] = []
+    var replyPieces: [Int] = []
+
+    /// The root, attached by `init`.
+    static let root: UInt32 = 0
+    private var nextFid: UInt32 = 1
+
+    init(_ server: NinePServer, messageSize: UInt32 = 1 << 20, user: UInt32 = 0, attach: String? = "") throws {
+        session = server.makeSession()
+        worker = NinePWorker(session: session, vectorCapacity: 2048)
+        if let attach {
+            self.messageSize = try version(messageSize)
+            _ = try self.attach(Self.root, user: user, name: attach)
+        }
+    }
+
+    func newFid() -> UInt32 {
+        defer { nextFid += 1 }
+        return nextFid
+    }
+
+    /// Sends bytes as they are; returns the reply as it is.
+    func exchange(_ request: [UInt8], capacity: Int? = nil) -> [UInt8] {
+        // Only these have long replies, and memory takes time.
+        let isLong = request.count > 4 && [Request.read.rawValue, Request.readdir.rawValue].contains(request[4])
+        let room = capacity ?? (isLong ? Int(messageSize) : min(Int(messageSize), 8192))
+        let buffers = MemoryBuffers(request, replyCapacity: room, requestPieces: requestPieces,
+                                    replyPieces: replyPieces)
+        guard let ticket = session.admit(buffers) else { return [] }
+        let count = worker.serve(ticket, buffers)
+        session.finish(ticket)
+        return buffers.reply(count)
+    }
+
+    /// Sends a message; returns the fields of its reply. Throws `Refused` for Rlerror.
+    func send(_ message: Message, capacity: Int? = nil) throws -> Fields {
+        let request = message.finished
+        let reply = exchange(request, capacity: capacity)
+        var fields = Fields(reply)
+        guard Int(try fields.word()) == reply.count else { throw BadReply(what: "size") }
+        let type = try fields.byte()
+        guard try fields.raw(2) == Array(request[5..<7]) else { throw BadReply(what: "tag") }
+        if type == 7 {
+            let error = Refused(Int32(truncatingIfNeeded: try fields.word()))
+            guard fields.left == 0 else { throw BadReply(what: "long Rlerror") }
+            throw error
+        }
+        guard type == request[4] + 1 else { throw BadReply(what: "type \(type)") }
+        return fields
+    }
+
+    private func done(_ fields: Fields) throws {
+        guard fields.left == 0 else { throw BadReply(what: "\(fields.left) bytes too many") }
+    }
+
+    func version(_ size: UInt32, _ name: String = "9P2000.L") throws -> UInt32 {
+        var fields = try send(Message(.version, tag: 0xFFFF).word(size).string(name), capacity: 8192)
+        let size = try fields.word()
+        guard try fields.string() == Array(name.utf8) else { throw BadReply(what: "version") }
+        return size
+    }
+
+    func attach(_ fid: UInt32, user: UInt32 = 0, name: String = "") throws -> WireQid {
+        var fields = try send(Message(.attach).word(fid).word(~0).string("").string(name).word(user))
+        return try fields.qid()
+    }
+
+    func walk(_ fid: UInt32, _ newFid: UInt32, _ names: [[UInt8]]) throws -> [WireQid] {
+        var message = Message(.walk).word(fid).word(newFid).short(UInt16(names.count))
+        for name in names { message = message.string(name) }
+        var fields = try send(message)
+        let count = try fields.short()
+        let qids = try (0..<count).map { _ in try fields.qid() }
+        try done(fields)
+        return qids
+    }
+
+    /// A new fid for a path below another fid, as Linux walks: ENOENT when the walk ends early.
+    func find(_ path: String, from fid: UInt32 = root) throws -> UInt32 {
+        let names = path.split(separator: "/").map { Array($0.utf8) }
+        let new = newFid()
+        guard try walk(fid, new, names).count == names.count else { throw Refused(.noEntry) }
+        return new
+    }
+
+    @discardableResult
+    func lopen(_ fid: UInt32, _ flags: UInt32 = 0) throws -> WireQid {
+        var fields = try send(Message(.lopen).word(fid).word(flags))
+        let qid = try fields.qid()
+        _ = try fields.word()
+        try done(fields)
+        return qid
+    }
+
+    func open(_ path: String, _ flags: UInt32 = 0) throws -> UInt32 {
+        let fid = try find(path)
+        do { try lopen(fid, flags) } catch {
+            try clunk(fid)
+            throw error
+        }
+        return fid
+    }
+
+    @discardableResult
+    func lcreate(
+        _ fid: UInt32, _ name: [UInt8], flags: UInt32 = 2, mode: UInt32 = 0o644, group: UInt32 = 0
+    ) throws -> WireQid {
+        var fields = try send(Message(.lcreate).word(fid).string(name).word(flags).word(mode).word(group))
+        return try fields.qid()
+    }
+
+    /// An open fid of a new file in a directory.
+    func create(_ name: String, in directory: UInt32 = root, flags: UInt32 = 2, mode: UInt32 = 0o644) throws -> UInt32 {
+        let fid = newFid()
+        _ = try walk(directory, fid, [])
+        do { try lcreate(fid, Array(name.utf8), flags: flags, mode: mode) } catch {
+            try clunk(fid)
+            throw error
+        }
+        return fid
+    }
+
+    func read(_ fid: UInt32, at offset: UInt64, _ count: UInt32) throws -> [UInt8] {
+        var fields = try send(Message(.read).word(fid).long(offset).word(count))
+        let size = try fields.word()
+        let bytes = try fields.raw(Int(size))
+        try done(fields)
+        return bytes
+    }
+
+    @discardableResult
+    func write(_ fid: UInt32, at offset: UInt64, _ bytes: [UInt8]) throws -> Int {
+        var fields = try send(Message(.write).word(fid).long(offset).word(UInt32(bytes.count)).raw(bytes))
+        return Int(try fields.word())
+    }
+
+    func clunk(_ fid: UInt32) throws { try done(send(Message(.clunk).word(fid))) }
+    func remove(_ fid: UInt32) throws { try done(send(Message(.remove).word(fid))) }
+
+    func fsync(_ fid: UInt32, dataOnly: Bool = false) throws {
+        try done(send(Message(.fsync).word(fid).word(dataOnly ? 1 : 0)))
+    }
+
+    func readlink(_ fid: UInt32) throws -> [UInt8] {
+        var fields = try send(Message(.readlink).word(fid))
+        return try fields.string()
+    }
+
+    func mkdir(_ fid: UInt32, _ name: String, mode: UInt32 = 0o755, group: UInt32 = 0) throws {
+        var fields = try send(Message(.mkdir).word(fid).string(name).word(mode).word(group))
+        _ = try fields.qid()
+    }
+
+    func symlink(_ fid: UInt32, _ name: String, to target: String, group: UInt32 = 0) throws {
+        var fields = try send(Message(.symlink).word(fid).string(name).string(target).word(group))
+        guard try fields.qid().type == 2 else { throw BadReply(what: "qid of a link") }
+    }
+
+    func mknod(
+        _ fid: UInt32, _ name: String, mode: UInt32, major: UInt32 = 0, minor: UInt32 = 0, group: UInt32 = 0
+    ) throws {
+        var fields = try send(Message(.mknod).word(fid).string(name).word(mode).word(major).word(minor).word(group))
+        _ = try fields.qid()
+    }
+
+    func link(_ directory: UInt32, _ fid: UInt32, _ name: String) throws {
+        try done(send(Message(.link).word(directory).word(fid).string(name)))
+    }
+
+    func rename(_ fid: UInt32, _ directory: UInt32, _ name: String) throws {
+        try done(send(Message(.rename).word(fid).word(directory).string(name)))
+    }
+
+    func renameat(_ from: UInt32, _ old: String, _ to: UInt32, _ new: String) throws {
+        try done(send(Message(.renameat).word(from).string(old).word(to).string(new)))
+    }
+
+    func unlinkat(_ fid: UInt32, _ name: String, flags: UInt32 = 0) throws {
+        try done(send(Message(.unlinkat).word(fid).string(name).word(flags)))
+    }
+
+    func flush(_ tag: UInt16) throws { try done(send(Message(.flush, tag: 99).short(tag))) }
+}
