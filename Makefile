@@ -17,7 +17,7 @@ PACKAGES_KERNEL = linux-source-6.1 bc bison flex libelf-dev xz-utils lz4 cpio pa
 PACKAGES_RIG = qemu-system-x86 busybox-static kmod
 PACKAGES_TEST = acpica-tools musl-tools
 
-.PHONY: all setup build kernel demo test bench fuzz install clean payloads check-setup
+.PHONY: all setup build kernel demo test bench fuzz install clean payloads
 
 all: build
 

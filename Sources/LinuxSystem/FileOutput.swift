@@ -52,19 +52,6 @@ public func printErrorLine(_ line: String) {
     writeLine(line, to: STDERR_FILENO)
 }
 
-/// Waits until the descriptor takes output, or fails, at most for a time in milliseconds; -1 is for ever. A pipe that does so
-/// takes 4096 bytes at once. The corresponding C function is `poll`.
-public func isWritable(_ raw: Int32, within milliseconds: Int32) -> Bool {
-    var entry = pollfd(fd: raw, events: Int16(POLLOUT), revents: 0)
-    return poll(&entry, 1, milliseconds) == 1
-}
-
-/// Waits until the descriptor has input, or ends, or fails. The corresponding C function is `poll`.
-public func waitForInput(_ raw: Int32) {
-    var entry = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
-    _ = poll(&entry, 1, -1)
-}
-
 private func writeLine(_ line: String, to raw: Int32) {
     var line = line + "\n"
     line.withUTF8 { try? writeAll(raw, UnsafeRawBufferPointer($0)) }

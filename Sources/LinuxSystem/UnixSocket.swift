@@ -87,9 +87,3 @@ struct UnixAddress {
 public func endConnection(_ raw: Int32) {
     _ = shutdown(raw, Int32(SHUT_RDWR))
 }
-
-/// Whether the other end of a connection has gone altogether, rather than only stopped sending. The C function is `poll`.
-public func isHungUp(_ raw: Int32) -> Bool {
-    var entry = pollfd(fd: raw, events: 0, revents: 0)
-    return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLHUP | POLLERR) != 0
-}

@@ -1,0 +1,25 @@
+import CLinux
+import Glibc
+
+/// Waits until the descriptor takes output, or fails, at most for a time in milliseconds; -1 is for ever. A pipe that does so
+/// takes 4096 bytes at once. The corresponding C function is `poll`.
+public func isWritable(_ raw: Int32, within milliseconds: Int32) -> Bool {
+    poll(raw, for: POLLOUT, within: milliseconds) != nil
+}
+
+/// Waits until the descriptor has input, or ends, or fails. The corresponding C function is `poll`.
+public func waitForInput(_ raw: Int32) {
+    _ = poll(raw, for: POLLIN, within: -1)
+}
+
+/// Whether the other end of a connection has gone altogether, rather than only stopped sending. The C function is `poll`.
+public func isHungUp(_ raw: Int32) -> Bool {
+    guard let events = poll(raw, for: 0, within: 0) else { return false }
+    return events & (POLLHUP | POLLERR) != 0
+}
+
+/// Polls one descriptor; nil when nothing has come within the time, or a signal has.
+private func poll(_ raw: Int32, for events: Int32, within milliseconds: Int32) -> Int32? {
+    var entry = pollfd(fd: raw, events: Int16(events), revents: 0)
+    return Glibc.poll(&entry, 1, milliseconds) == 1 ? Int32(entry.revents) : nil
+}
