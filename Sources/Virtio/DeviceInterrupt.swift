@@ -22,6 +22,12 @@ public final class DeviceInterrupt: Sendable {
         line.signal()
     }
 
+    /// The configuration space has changed. What the driver reads already shows the new values.
+    public func notifyConfigurationChange() {
+        pending.bitwiseOr(Self.configurationChange, ordering: .sequentiallyConsistent)
+        line.signal()
+    }
+
     /// The device can go no further until it is reset (DEVICE_NEEDS_RESET).
     public func fail() {
         needsReset.store(true, ordering: .sequentiallyConsistent)

@@ -35,6 +35,11 @@ public struct DeviceStatus: OptionSet, Sendable, Equatable {
 
 /// Device types (virtio 1.2, section 5).
 public enum DeviceType: UInt32, Sendable {
+    case network = 1
     case block = 2
+    case console = 3
     case entropy = 4
+    case balloon = 5
+    case nineP = 9
+    case socket = 19
 }

@@ -34,7 +34,7 @@ public final class MMIOTransport: Sendable {
         var kicks: [EventNotifier] = []
         for _ in sizes { kicks.append(try EventNotifier()) }
         self.kicks = kicks
-        state = Mutex(TransportState(queueSizes: sizes))
+        state = Mutex(TransportState(queueSizes: sizes, configuration: device.configuration))
     }
 
     /// Answers a read of `size` bytes at an offset in the window. What does not exist reads as zero.
@@ -43,13 +43,15 @@ public final class MMIOTransport: Sendable {
             return readConfiguration(offset: offset - Register.configuration, size: size)
         }
         guard size == 4 else { return 0 }
-        return UInt64(state.withLock { readRegister(offset, $0) })
+        return UInt64(state.withLock { readRegister(offset, &$0) })
     }
 
     /// Takes a write of `size` bytes at an offset in the window. What does not exist, or not now, is ignored.
     public func write(offset: UInt64, size: Int, value: UInt64) {
-        // No device so far has a configuration field that the driver may write.
-        guard offset < Register.configuration, size == 4 else { return }
+        if offset >= Register.configuration {
+            return writeConfiguration(offset: offset - Register.configuration, size: size, value: value)
+        }
+        guard size == 4 else { return }
         state.withLock { writeRegister(offset, UInt32(truncatingIfNeeded: value), &$0) }
     }
 
@@ -59,14 +61,30 @@ public final class MMIOTransport: Sendable {
     }
 
     private func readConfiguration(offset: UInt64, size: Int) -> UInt64 {
-        let bytes = device.configuration
-        guard offset <= UInt64(bytes.count), size <= bytes.count - Int(offset) else { return 0 }
-        var value: UInt64 = 0
-        for index in 0..<size { value |= UInt64(bytes[Int(offset) + index]) << UInt64(8 * index) }
-        return value
+        state.withLock { state in
+            state.noteConfiguration(device.configuration)
+            guard let range = Self.range(offset, size, in: state.configuration) else { return 0 }
+            return state.configuration[range].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        }
     }
 
-    private func readRegister(_ offset: UInt64, _ state: borrowing TransportState) -> UInt32 {
+    private func writeConfiguration(offset: UInt64, size: Int, value: UInt64) {
+        state.withLock { state in
+            // The driver configures the device once it has found it (virtio 1.2, 3.1.1), not before.
+            guard state.status.contains(.driver),
+                  let range = Self.range(offset, size, in: state.configuration) else { return }
+            let bytes = (0..<size).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
+            device.writeConfiguration(bytes[...], at: range.lowerBound)
+        }
+    }
+
+    /// `size` bytes at `offset`; nil when they are not all inside.
+    private static func range(_ offset: UInt64, _ size: Int, in bytes: [UInt8]) -> Range<Int>? {
+        guard offset <= UInt64(bytes.count), size >= 0, size <= bytes.count - Int(offset) else { return nil }
+        return Int(offset)..<(Int(offset) + size)
+    }
+
+    private func readRegister(_ offset: UInt64, _ state: inout TransportState) -> UInt32 {
         switch offset {
         case Register.magicValue: return 0x7472_6976  // "virt"
         case Register.version: return 2
@@ -79,7 +97,10 @@ public final class MMIOTransport: Sendable {
         case Register.status: return UInt32(status(state).rawValue)
         // No shared memory regions: a length and a base of all ones (4.2.2).
         case Register.shmLenLow, Register.shmLenHigh, Register.shmBaseLow, Register.shmBaseHigh: return .max
-        default: return 0  // ConfigGeneration too: the configuration never changes
+        case Register.configGeneration:
+            state.noteConfiguration(device.configuration)
+            return state.configurationGeneration
+        default: return 0
         }
     }
 
@@ -158,7 +179,7 @@ public final class MMIOTransport: Sendable {
         if state.isActive { device.reset() }
         for kick in kicks { kick.take() }
         interrupt.reset()
-        state = TransportState(queueSizes: state.queues.map(\.maximumSize))
+        state.reset()
     }
 }
 
@@ -190,5 +211,6 @@ enum Register {
     static let shmLenHigh: UInt64 = 0x0B4
     static let shmBaseLow: UInt64 = 0x0B8
     static let shmBaseHigh: UInt64 = 0x0BC
+    static let configGeneration: UInt64 = 0x0FC
     static let configuration: UInt64 = 0x100
 }

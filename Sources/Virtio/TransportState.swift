@@ -8,11 +8,30 @@ struct TransportState {
     var driverFeatures: UInt64 = 0
     var queueSelector: UInt32 = 0
     var queues: [QueueConfiguration]
+    /// The configuration space as the driver last saw it, and how often it has changed since power-on.
+    private(set) var configuration: [UInt8]
+    private(set) var configurationGeneration: UInt32 = 0
     /// Whether the device has been activated and must be told of a reset.
     var isActive = false
 
-    init(queueSizes: [UInt16]) {
+    init(queueSizes: [UInt16], configuration: [UInt8]) {
         queues = queueSizes.map { QueueConfiguration(maximumSize: $0) }
+        self.configuration = configuration
+    }
+
+    /// As after power-on, but for the generation of the configuration, which only ever grows.
+    mutating func reset() {
+        let generation = configurationGeneration
+        self = TransportState(queueSizes: queues.map(\.maximumSize), configuration: configuration)
+        configurationGeneration = generation
+    }
+
+    /// Before every answer about the configuration, so that a driver that reads a field in parts, and the generation before
+    /// and after, finds out when the parts do not belong together (virtio 1.2, 2.5.2).
+    mutating func noteConfiguration(_ current: [UInt8]) {
+        guard current != configuration else { return }
+        configuration = current
+        configurationGeneration &+= 1
     }
 
     var selectedQueue: QueueConfiguration? {

@@ -11,13 +11,22 @@ public protocol VirtioDevice: AnyObject, Sendable {
     var features: UInt64 { get }
     /// The largest size of each queue.
     var queueSizes: [UInt16] { get }
-    /// The device-specific configuration space, little-endian.
+    /// The device-specific configuration space, little-endian. It may change at any time, but not its length; the device
+    /// then tells an active driver by `DeviceInterrupt.notifyConfigurationChange`.
     var configuration: [UInt8] { get }
+
+    /// The driver writes bytes into the configuration space, inside its length. Nothing by default: most devices have no
+    /// field that the driver may write.
+    func writeConfiguration(_ bytes: ArraySlice<UInt8>, at offset: Int)
 
     /// The driver is ready: serve the queues. What goes wrong from here on is reported by `context.fail()`.
     func activate(_ context: DeviceContext)
     /// Stop. When it returns, the queues and guest memory are not touched any more.
     func reset()
+}
+
+extension VirtioDevice {
+    public func writeConfiguration(_ bytes: ArraySlice<UInt8>, at offset: Int) {}
 }
 
 /// What a device is given when its driver is ready; it owns the queues from then on, until `reset`.

@@ -9,13 +9,14 @@ final class TestDevice: VirtioDevice {
     let type: DeviceType = .entropy
     let features: UInt64
     let queueSizes: [UInt16]
-    let configuration: [UInt8]
+    private let space: Mutex<[UInt8]>
 
     struct Log {
         var activations = 0
         var resets = 0
         var features: UInt64 = 0
         var queueSizes: [UInt16?] = []
+        var interrupt: DeviceInterrupt?
     }
 
     let log = Mutex(Log())
@@ -26,9 +27,20 @@ final class TestDevice: VirtioDevice {
          _ handler: @escaping Handler = { (chain) throws(QueueError) in chain.writableCount }) {
         self.features = features
         self.queueSizes = queueSizes
-        self.configuration = configuration
+        space = Mutex(configuration)
         worker = loop.map { QueueWorker(loop: $0) }
         self.handler = handler
+    }
+
+    var configuration: [UInt8] {
+        get { space.withLock { $0 } }
+        set { space.withLock { $0 = newValue } }
+    }
+
+    func writeConfiguration(_ bytes: ArraySlice<UInt8>, at offset: Int) {
+        space.withLock { space in
+            for (index, byte) in bytes.enumerated() { space[offset + index] = byte }
+        }
     }
 
     var activations: Int { log.withLock { $0.activations } }
@@ -39,6 +51,7 @@ final class TestDevice: VirtioDevice {
             $0.activations += 1
             $0.features = context.features
             $0.queueSizes = context.queues.map { $0?.size }
+            $0.interrupt = context.interrupt
         }
         worker?.start(context, handler)
     }

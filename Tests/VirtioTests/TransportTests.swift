@@ -140,11 +140,44 @@ struct TransportTests {
         }
     }
 
-    @Test("writes into configuration space change nothing")
+    @Test("writes into configuration space reach the device, once there is a driver, and only inside of it")
     func configurationWrites() throws {
-        let driver = try driver(TestDevice(configuration: [1, 2, 3, 4]))
-        for size in [1, 2, 4, 8] { driver.transport.write(offset: MMIO.configuration, size: size, value: .max) }
+        let device = TestDevice(configuration: [1, 2, 3, 4])
+        let driver = try driver(device)
+        driver.transport.write(offset: MMIO.configuration, size: 1, value: 9)
+        #expect(device.configuration == [1, 2, 3, 4])
+        driver.negotiate(MMIO.version1)
+        driver.transport.write(offset: MMIO.configuration + 1, size: 2, value: 0x0908)
+        #expect(device.configuration == [1, 8, 9, 4])
+        for (offset, size) in [(0, 8), (3, 2), (4, 1), (UInt64.max - 0x100, 8), (5, 4)] as [(UInt64, Int)] {
+            driver.transport.write(offset: MMIO.configuration &+ offset, size: size, value: .max)
+        }
         driver.transport.write(offset: .max, size: 8, value: .max)
-        #expect(driver[MMIO.configuration] == 0x0403_0201)
+        #expect(device.configuration == [1, 8, 9, 4])
+    }
+
+    @Test("the generation changes with the configuration, also in the middle of a read in parts, and survives a reset")
+    func configurationGeneration() throws {
+        let device = TestDevice(configuration: [1, 0, 0, 0, 1, 0, 0, 0])
+        let driver = try driver(device)
+        let before = driver[MMIO.configGeneration]
+        #expect(driver[MMIO.configuration] == 1)
+        device.configuration = [2, 0, 0, 0, 2, 0, 0, 0]
+        #expect(driver[MMIO.configuration + 4] == 2)
+        let after = driver[MMIO.configGeneration]
+        #expect(after != before)
+        driver.status = 0
+        #expect(driver[MMIO.configGeneration] == after)
+    }
+
+    @Test("a configuration change raises the interrupt, and nothing is failed")
+    func configurationInterrupt() throws {
+        let device = TestDevice(configuration: [1])
+        let driver = try driver(device)
+        driver.negotiate(MMIO.version1)
+        driver.driverOK()
+        device.log.withLock { $0.interrupt }?.notifyConfigurationChange()
+        #expect(driver[MMIO.interruptStatus] == 2)
+        #expect(driver.status & MMIO.needsReset == 0)
     }
 }
