@@ -10,6 +10,29 @@ public enum CurrentProcess {
         return String(decoding: buffer.prefix(count), as: UTF8.self)
     }
 
+    /// The working directory. The corresponding C function is `getcwd`.
+    public static func workingDirectory() throws(Errno) -> String {
+        guard let path = getcwd(nil, 0) else { throw .current }
+        defer { free(path) }
+        return String(cString: path)
+    }
+
+    /// The user whose rights the process has. The corresponding C function is `geteuid`.
+    public static var user: UInt32 { geteuid() }
+
+    /// The process's number. The corresponding C function is `getpid`.
+    public static var identifier: Int32 { getpid() }
+
+    /// A variable of the environment; nil when it is not set or not UTF-8. The corresponding C function is `getenv`.
+    public static func variable(_ name: String) -> String? {
+        getenv(name).flatMap { String(validatingCString: $0) }
+    }
+
+    /// Whether there is a process with this number, whosever it is. The corresponding C function is `kill` (with signal 0).
+    public static func exists(_ identifier: Int32) -> Bool {
+        kill(identifier, 0) == 0 || Errno.current == .notPermitted
+    }
+
     /// Ends the process at once, without running exit handlers: other threads may hold any lock. The C function is `_exit`.
     public static func exitNow(_ status: Int32) -> Never {
         _exit(status)

@@ -73,7 +73,7 @@ public struct UnixListener: ~Copyable, Sendable {
 
 /// A path as struct sockaddr_un.
 struct UnixAddress {
-    fileprivate var address = sockaddr_un()
+    fileprivate(set) var address = sockaddr_un()
 
     init(_ path: String) throws(Errno) {
         let bytes = Array(path.utf8)

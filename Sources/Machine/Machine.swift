@@ -10,7 +10,7 @@ import Virtio
 
 /// A virtual machine from its first instruction to its end.
 ///
-/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each disk. `start`, `waitForEnd` and
+/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each disk; some for each 9p device. `start`, `waitForEnd` and
 /// the serial port's input are for the control and console threads.
 final class Machine: Sendable {
     let serial: SerialPort
@@ -74,6 +74,8 @@ final class Machine: Sendable {
                 devices.append(BlockDevice(disk: disk.file, serial: disk.serial, loop: loop.loop))
             }
             devices.append(EntropyDevice(loop: io.loop))
+            for share in prepared.shares.servers { devices.append(FileSharingDevice(server: share.server, tag: share.tag)) }
+            if let vsock = prepared.vsock { devices.append(vsock.makeDevice()) }
             let transports = try Self.connect(devices, memory, vm)
 
             let firmware = try makeFirmware(for: MachineShape(

@@ -17,6 +17,7 @@ public final class Supervisor {
     /// Set once, when nothing is left to wait for.
     var result: (status: Int32, message: String)?
     private var console: Console?
+    private var control: ControlServer?
 
     public init(_ description: MachineDescription) throws(MachineError) {
         self.description = description
@@ -30,11 +31,14 @@ public final class Supervisor {
     /// Checks, boots, waits for the end; says how it ended on standard error and returns the exit status.
     public func run() -> Int32 {
         do throws(MachineError) {
+            // Guests may hold many files open, and connections.
+            CurrentProcess.raiseDescriptorLimit()
             let prepared = try PreparedMachine(description)
             if description.dryRun {
                 for line in prepared.summary { printLine(line) }
                 return ExitStatus.poweredOff
             }
+            defer { cleanUp(prepared) }
             try boot(prepared)
         } catch {
             _ = console?.close()
@@ -53,6 +57,7 @@ public final class Supervisor {
         let system = try openKVM()
         if prepared.kernel.plan.isLinux, !description.allowsSoftwareKVM { try Self.requireHardware() }
         try watchEvents()
+        try serveControl(prepared)
         let commands = commands
         let console = try Console(description.console) { commands.post($0) }
         self.console = console
@@ -70,6 +75,29 @@ public final class Supervisor {
             loop.forget(watch)
             if result == nil { try waitForStop(of: machine) }
         }
+    }
+
+    /// Makes the control socket, if the machine has a state directory, and serves it on the control loop.
+    private func serveControl(_ prepared: borrowing PreparedMachine) throws(MachineError) {
+        guard let state = prepared.state else { return }
+        let (shares, vsock) = (prepared.shares, prepared.vsock)
+        let server = try ControlServer(path: state.file(StateFiles.control), loop: loop) { request in
+            switch request {
+            case .addShare(let share): shares.add(share).map { .failed($0) } ?? .done
+            case .removeShare(let tag, let name): shares.remove(tag: tag, name: name).map { .failed($0) } ?? .done
+            case .listShares: .shares(shares.list)
+            case .vsock: vsock.map { .vsock($0.endpoint) } ?? .failed("the machine has no vsock device, expected one by --vsock")
+            }
+        }
+        control = server
+        try Self.setUp { () throws(Errno) in try server.start() }
+    }
+
+    /// Removes what others could find of the machine.
+    private func cleanUp(_ prepared: borrowing PreparedMachine) {
+        control?.close()
+        prepared.vsock?.close()
+        prepared.state?.remove()
     }
 
     /// Takes a rebooted machine apart while signals are still heard: its I/O in flight may take long.

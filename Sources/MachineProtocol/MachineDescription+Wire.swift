@@ -7,6 +7,7 @@ extension MachineDescription {
     private static let pathLimit = 1 << 17
     private static let commandLineLimit = 1 << 17
     private static let diskLimit = 1 << 17
+    private static let shareLimit = 1 << 17
 
     /// As bytes, for `svmm-vmm` of the same build.
     public func encoded() -> [UInt8] {
@@ -21,6 +22,11 @@ extension MachineDescription {
             encoder.encode(disk.readOnly)
             encoder.encode(disk.serial) { $0.encode($1) }
         }
+        encoder.encode(shares) { $1.encode(&$0) }
+        encoder.encode(shareRoots) { $0.encode($1) }
+        encoder.encode(vsock) { $1.encode(&$0) }
+        encoder.encode(name) { $0.encode($1) }
+        encoder.encode(stateDirectory) { $0.encode($1) }
         encoder.encode(UInt32(processorCount))
         encoder.encode(memorySize)
         switch console {
@@ -41,7 +47,7 @@ extension MachineDescription {
         let version = try decoder.decode(UInt32.self)
         guard version == Self.version else { throw .invalidValue(offset: 0, found: UInt64(version)) }
         kernel = try decoder.decodeString(limit: Self.pathLimit)
-        initrd = try decoder.decodeOptional { (decoder) throws(WireError) in try decoder.decodeString(limit: Self.pathLimit) }
+        initrd = try Self.decodePath(&decoder)
         bootProtocol = try Self.decodeChoice(&decoder, BootProtocol.init(rawValue:))
         commandLine = try decoder.decodeString(limit: Self.commandLineLimit)
         disks = try decoder.decodeArray(limit: Self.diskLimit) { (decoder) throws(WireError) in
@@ -52,6 +58,15 @@ extension MachineDescription {
                     try decoder.decodeString(limit: DiskDescription.maximumSerialLength)
                 })
         }
+        shares = try decoder.decodeArray(limit: Self.shareLimit) { (decoder) throws(WireError) in
+            try ShareDescription(&decoder)
+        }
+        shareRoots = try decoder.decodeArray(limit: Self.shareLimit) { (decoder) throws(WireError) in
+            try decoder.decodeString(limit: Self.pathLimit)
+        }
+        vsock = try decoder.decodeOptional { (decoder) throws(WireError) in try VsockDescription(&decoder) }
+        name = try Self.decodePath(&decoder)
+        stateDirectory = try Self.decodePath(&decoder)
         processorCount = Int(try decoder.decode(UInt32.self))
         memorySize = try decoder.decode(UInt64.self)
         console = try Self.decodeConsole(&decoder)
@@ -60,6 +75,10 @@ extension MachineDescription {
         allowsSoftwareKVM = try decoder.decode(Bool.self)
         dryRun = try decoder.decode(Bool.self)
         try decoder.finish()
+    }
+
+    private static func decodePath(_ decoder: inout WireDecoder) throws(WireError) -> String? {
+        try decoder.decodeOptional { (decoder) throws(WireError) in try decoder.decodeString(limit: pathLimit) }
     }
 
     private static func decodeConsole(_ decoder: inout WireDecoder) throws(WireError) -> ConsoleDescription {

@@ -6,6 +6,15 @@ public struct MachineDescription: Equatable, Sendable {
     /// Added after svmm's own parameters, so that it can override them.
     public var commandLine: String
     public var disks: [DiskDescription]
+    public var shares: [ShareDescription]
+    /// Tags of 9p devices with a directory of shares, also such as have none yet.
+    public var shareRoots: [String]
+    /// nil: no such device.
+    public var vsock: VsockDescription?
+    /// What the user calls the machine; nil: nothing.
+    public var name: String?
+    /// The directory with the machine's sockets (see `StateFiles`), made if need be; nil: none.
+    public var stateDirectory: String?
     /// 1...64.
     public var processorCount: Int
     /// Bytes.
@@ -19,7 +28,10 @@ public struct MachineDescription: Equatable, Sendable {
     /// Say what would run, and do not run it.
     public var dryRun: Bool
 
-    public init(kernel: String, initrd: String? = nil, bootProtocol: BootProtocol = .automatic, commandLine: String = "", disks: [DiskDescription] = [],
+    public init(kernel: String, initrd: String? = nil, bootProtocol: BootProtocol = .automatic,
+                commandLine: String = "", disks: [DiskDescription] = [],
+                shares: [ShareDescription] = [], shareRoots: [String] = [], vsock: VsockDescription? = nil,
+                name: String? = nil, stateDirectory: String? = nil,
                 processorCount: Int = 1, memorySize: UInt64 = 512 << 20, console: ConsoleDescription = .standardIO,
                 onReboot: RebootAction = .exit, graceSeconds: Double = 10, allowsSoftwareKVM: Bool = false,
                 dryRun: Bool = false) {
@@ -28,6 +40,11 @@ public struct MachineDescription: Equatable, Sendable {
         self.bootProtocol = bootProtocol
         self.commandLine = commandLine
         self.disks = disks
+        self.shares = shares
+        self.shareRoots = shareRoots
+        self.vsock = vsock
+        self.name = name
+        self.stateDirectory = stateDirectory
         self.processorCount = processorCount
         self.memorySize = memorySize
         self.console = console

@@ -10,6 +10,7 @@ public final class DeviceInterrupt: Sendable {
     private let line: EventNotifier
     private let pending = Atomic<UInt32>(0)
     private let needsReset = Atomic<Bool>(false)
+    private let isDelegated = Atomic<Bool>(false)
 
     /// - Parameter line: each signal is one edge of the interrupt.
     public init(line: EventNotifier) {
@@ -20,6 +21,14 @@ public final class DeviceInterrupt: Sendable {
     public func notifyUsedBuffers() {
         pending.bitwiseOr(Self.usedBuffer, ordering: .sequentiallyConsistent)
         line.signal()
+    }
+
+    /// Hands the interrupt line to a part of the host's kernel that serves the queues, until the device is reset: it signals the
+    /// descriptor, which is borrowed. As it cannot set the status bit that says why, the bit is always set from now on; drivers
+    /// that look at their queues and find nothing new let it be.
+    public func delegate() -> Int32 {
+        isDelegated.store(true, ordering: .sequentiallyConsistent)
+        return line.raw
     }
 
     /// The configuration space has changed. What the driver reads already shows the new values.
@@ -35,7 +44,11 @@ public final class DeviceInterrupt: Sendable {
         line.signal()
     }
 
-    var status: UInt32 { pending.load(ordering: .sequentiallyConsistent) }
+    var status: UInt32 {
+        pending.load(ordering: .sequentiallyConsistent)
+            | (isDelegated.load(ordering: .sequentiallyConsistent) ? Self.usedBuffer : 0)
+    }
+
     var isFailed: Bool { needsReset.load(ordering: .sequentiallyConsistent) }
 
     func acknowledge(_ bits: UInt32) {
@@ -45,5 +58,6 @@ public final class DeviceInterrupt: Sendable {
     func reset() {
         pending.store(0, ordering: .sequentiallyConsistent)
         needsReset.store(false, ordering: .sequentiallyConsistent)
+        isDelegated.store(false, ordering: .sequentiallyConsistent)
     }
 }

@@ -42,6 +42,13 @@ public final class Virtqueue {
         allowsIndirect = features.contains(.indirectDescriptors)
     }
 
+    /// Where the descriptor table and the rings lie in this process, for a part of the host's kernel that serves the queue instead
+    /// of this object. Valid for as long as guest memory is.
+    public var hostAddresses: (table: UnsafeMutableRawPointer, available: UnsafeMutableRawPointer,
+                               used: UnsafeMutableRawPointer) {
+        (table.buffer.baseAddress!, available.buffer.baseAddress!, used.buffer.baseAddress!)
+    }
+
     private static func ring(
         _ memory: GuestMemory, _ address: GuestAddress, _ count: UInt64, alignment: UInt64
     ) throws(QueueError) -> GuestSlice {

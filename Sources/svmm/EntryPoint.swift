@@ -8,7 +8,7 @@ struct SVMM: ParsableCommand {
         commandName: "svmm",
         abstract: "Run virtual machines on Linux KVM.",
         version: "svmm 0.1.0",
-        subcommands: [Boot.self]
+        subcommands: [Boot.self, ShareCommands.self, VsockCommands.self]
     )
 
     /// As ParsableCommand's own, but with errors of one line and svmm's exit status for wrong usage.
@@ -28,7 +28,8 @@ struct SVMM: ParsableCommand {
             }
             let text = message(for: error)
             if status == .validationFailure {
-                let command = CommandLine.arguments.dropFirst().first == Boot._commandName ? "svmm boot" : "svmm"
+                let named = configuration.subcommands.map { $0._commandName }
+                let command = CommandLine.arguments.dropFirst().first.flatMap { named.contains($0) ? "svmm \($0)" : nil } ?? "svmm"
                 printErrorLine("svmm: \(oneLine(text)); see \(command) --help")
                 CurrentProcess.exitNow(ExitStatus.usage)
             }

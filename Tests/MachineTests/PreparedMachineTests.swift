@@ -63,7 +63,7 @@ struct PreparedMachineTests {
     func disks() throws {
         let disk = DiskDescription(path: "d")
         let description = MachineDescription(kernel: try kernel(),
-                                             disks: Array(repeating: disk, count: PreparedMachine.maximumDiskCount + 1))
+                                             disks: Array(repeating: disk, count: PreparedMachine.maximumDeviceCount + 1))
         #expect(error(description)?.status == ExitStatus.usage)
     }
 

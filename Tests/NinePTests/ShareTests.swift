@@ -140,7 +140,7 @@ struct ShareTests {
         }
         try add("x", tree.share)
         #expect(throws: ShareError.nameTaken("x")) { try add("x", tree.share) }
-        #expect(ShareError.open(path: "/none", .noEntry).description == "cannot share /none: No such file or directory")
+        #expect(ShareError.open(path: "/none", .noEntry).description == "/none: No such file or directory")
     }
 
     @Test("files of two file systems have two qids, even with one inode number")

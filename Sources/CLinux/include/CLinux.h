@@ -39,6 +39,8 @@
 #include <sys/un.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <linux/vhost.h>
+#include <linux/vm_sockets.h>
 #include <stdio.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -97,6 +99,13 @@ static inline int svmm_connect_unix(int fd, const struct sockaddr_un *address)
     return connect(fd, (const struct sockaddr *)address, sizeof(*address));
 }
 
+/* connect(2) with an address of vsock(7). */
+static inline int svmm_connect_vsock(int fd, unsigned int context, unsigned int port)
+{
+    struct sockaddr_vm address = { .svm_family = AF_VSOCK, .svm_cid = context, .svm_port = port };
+    return connect(fd, (const struct sockaddr *)&address, sizeof(address));
+}
+
 /* accept4(2), the peer's address not asked for. */
 static inline int svmm_accept(int fd, int flags)
 {
@@ -133,6 +142,17 @@ static const unsigned long svmm_kvm_set_msrs = KVM_SET_MSRS;
 static const unsigned long svmm_kvm_get_lapic = KVM_GET_LAPIC;
 static const unsigned long svmm_kvm_set_lapic = KVM_SET_LAPIC;
 static const unsigned long svmm_kvm_translate = KVM_TRANSLATE;
+static const unsigned long svmm_vhost_get_features = VHOST_GET_FEATURES;
+static const unsigned long svmm_vhost_set_features = VHOST_SET_FEATURES;
+static const unsigned long svmm_vhost_set_owner = VHOST_SET_OWNER;
+static const unsigned long svmm_vhost_set_mem_table = VHOST_SET_MEM_TABLE;
+static const unsigned long svmm_vhost_set_vring_num = VHOST_SET_VRING_NUM;
+static const unsigned long svmm_vhost_set_vring_addr = VHOST_SET_VRING_ADDR;
+static const unsigned long svmm_vhost_set_vring_base = VHOST_SET_VRING_BASE;
+static const unsigned long svmm_vhost_set_vring_kick = VHOST_SET_VRING_KICK;
+static const unsigned long svmm_vhost_set_vring_call = VHOST_SET_VRING_CALL;
+static const unsigned long svmm_vhost_vsock_set_guest_cid = VHOST_VSOCK_SET_GUEST_CID;
+static const unsigned long svmm_vhost_vsock_set_running = VHOST_VSOCK_SET_RUNNING;
 static const unsigned long svmm_blkgetsize64 = BLKGETSIZE64;
 static const unsigned long svmm_tiocgwinsz = TIOCGWINSZ;
 
@@ -149,6 +169,20 @@ struct svmm_cpuid {
 static inline struct kvm_cpuid_entry2 *svmm_cpuid_entries(struct svmm_cpuid *cpuid)
 {
     return cpuid->entries;
+}
+
+/* RAM below and above the hole under 4 GiB. */
+#define SVMM_VHOST_REGION_CAPACITY 2
+
+struct svmm_vhost_memory {
+    uint32_t nregions;
+    uint32_t padding;
+    struct vhost_memory_region regions[SVMM_VHOST_REGION_CAPACITY];
+};
+
+static inline struct vhost_memory_region *svmm_vhost_regions(struct svmm_vhost_memory *memory)
+{
+    return memory->regions;
 }
 
 #define SVMM_MSR_CAPACITY 16

@@ -49,7 +49,7 @@ public enum SpecialFiles: Sendable {
     case all
 }
 
-/// Why a directory cannot be shared.
+/// Why a directory cannot be shared; the description names the path, or the name, in question.
 public enum ShareError: Error, Equatable, Sendable, CustomStringConvertible {
     case open(path: String, Errno)
     case notDirectory(path: String)
@@ -65,14 +65,14 @@ public enum ShareError: Error, Equatable, Sendable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .open(let path, let error): "cannot share \(path): \(error)"
-        case .notDirectory(let path): "cannot share \(path): not a directory"
-        case .name(let name): "\(name) is no name for a share"
-        case .nameTaken(let name): "there is a share named \(name)"
+        case .open(let path, let error): "\(path): \(error)"
+        case .notDirectory(let path): "\(path): expected a directory, found something else"
+        case .name(let name): "'\(name)' is no name for a share, expected one that a file can have"
+        case .nameTaken(let name): "there is a share named '\(name)' already"
         case .noAttributes(let path, let error):
-            "cannot share \(path) with mapped owners: its file system takes no user.* extended attributes (\(error))"
-        case .processes(let path): "cannot share \(path): it is a proc file system"
-        case .system(let error): "cannot share directories: \(error)"
+            "\(path): its file system takes no user.* extended attributes, which mapped owners need (\(error))"
+        case .processes(let path): "\(path): a proc file system, expected one of files"
+        case .system(let error): "nothing can be shared: \(error)"
         }
     }
 }

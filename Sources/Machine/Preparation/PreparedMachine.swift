@@ -12,14 +12,17 @@ public struct PreparedMachine: ~Copyable {
     let initrd: InitrdFile?
     let loader: BootLoader
     let disks: [PreparedDisk]
+    let shares: PreparedShares
+    let vsock: PreparedVsock?
+    let state: StateDirectory?
 
     struct PreparedDisk {
         let file: DiskFile
         let serial: String
     }
 
-    /// Every device slot but one, which the entropy device has.
-    public static var maximumDiskCount: Int { AddressMap.interrupts.count - 1 }
+    /// Virtio devices at the most, the entropy device among them: each has an interrupt of its own.
+    public static var maximumDeviceCount: Int { AddressMap.interrupts.count }
 
     /// Opens and checks everything that the description names.
     public init(_ description: MachineDescription) throws(MachineError) {
@@ -29,8 +32,9 @@ public struct PreparedMachine: ~Copyable {
         guard let layout = RAMLayout(size: description.memorySize) else {
             throw MachineError("--memory \(description.memorySize) bytes: expected whole pages of 4096 bytes from 1 MiB to 64 GiB", status: ExitStatus.usage)
         }
-        guard description.disks.count <= Self.maximumDiskCount else {
-            throw MachineError("--disk given \(description.disks.count) times: expected at most \(Self.maximumDiskCount)", status: ExitStatus.usage)
+        let deviceCount = Self.deviceCount(description)
+        guard deviceCount <= Self.maximumDeviceCount else {
+            throw MachineError("--disk given \(description.disks.count) times, --share for \(PreparedShares.tags(description).count) tags: \(deviceCount) devices with the machine's own, expected at most \(Self.maximumDeviceCount)", status: ExitStatus.usage)
         }
         guard MachineDescription.gracePeriods.contains(description.graceSeconds) else {
             throw MachineError("--grace \(description.graceSeconds): expected 0 to \(Int(MachineDescription.gracePeriods.upperBound)) seconds", status: ExitStatus.usage)
@@ -39,12 +43,29 @@ public struct PreparedMachine: ~Copyable {
         let kernel = try Self.openKernel(description)
         let initrd = try description.initrd.map { (path) throws(MachineError) in try Self.openInitrd(path) }
         let loader = try Self.plan(description, layout, kernel.plan, initrd?.size)
-        disks = try Self.openDisks(description.disks)
+        let disks = try Self.openDisks(description.disks)
+        let shares = try PreparedShares(description)
+        // Last, so that nothing is left behind when something else is wrong.
+        let state = try description.dryRun ? nil : description.stateDirectory.map { (path) throws(MachineError) in
+            try StateDirectory(path)
+        }
+        let vsock = try description.dryRun ? nil : description.vsock.map { (vsock) throws(MachineError) in
+            try PreparedVsock(vsock, state: state)
+        }
+        self.disks = disks
+        self.shares = shares
+        self.state = state
+        self.vsock = vsock
         self.description = description
         self.layout = layout
         self.kernel = kernel
         self.initrd = initrd
         self.loader = loader
+    }
+
+    /// Virtio devices of the machine: disks, entropy, shares, vsock, in this order.
+    static func deviceCount(_ description: MachineDescription) -> Int {
+        description.disks.count + 1 + PreparedShares.tags(description).count + (description.vsock == nil ? 0 : 1)
     }
 
     private static func openFile(_ path: String, option: String) throws(MachineError) -> FileDescriptor {
@@ -128,7 +149,7 @@ enum KernelCommandLine {
         if description.console != .none { words.append("console=ttyS0") }
         // Reboot at once after a panic, and leave a mark that tells it from any other reboot: see `Machine`.
         words += ["panic=-1", "reboot=panic_warm"]
-        words += VirtioBus.commandLine(slots: description.disks.count + 1)
+        words += VirtioBus.commandLine(slots: PreparedMachine.deviceCount(description))
         if !description.commandLine.isEmpty { words.append(description.commandLine) }
         return words.joined(separator: " ")
     }

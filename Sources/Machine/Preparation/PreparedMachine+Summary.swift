@@ -22,6 +22,19 @@ extension PreparedMachine {
             let size = disk.file.size
             lines.append("disk: \(description.disks[index].path) (\(size) bytes, \(disk.file.isReadOnly ? "read-only" : "read-write"), serial \(disk.serial))")
         }
+        for share in description.shares {
+            let words = [share.readOnly ? "read-only" : "read-write", share.ownership.text] + (share.allowsDevices ? ["devices"] : [])
+            lines.append("share: \(share.path) as \(share.tag)\(share.name.map { "/" + $0 } ?? "") (\(words.joined(separator: ", ")))")
+        }
+        for server in shares.servers where server.hasDirectory { lines.append("share directory: \(server.tag)") }
+        if let vsock = description.vsock {
+            let place = switch vsock.backend {
+            case .user(let path): "user, \(path ?? "\(description.stateDirectory ?? "")/\(StateFiles.vsock)")"
+            case .vhost: "vhost"
+            }
+            lines.append("vsock: \(place), cid \(vsock.contextID.map { "\($0)" } ?? "automatic")")
+        }
+        if let directory = description.stateDirectory { lines.append("state: \(directory)") }
         let console = switch description.console {
         case .standardIO: "stdio"
         case .file(let path): "file=\(path)"
@@ -31,5 +44,18 @@ extension PreparedMachine {
         lines.append("console: \(console)")
         lines.append("command line: \(loader.commandLine)")
         return lines
+    }
+}
+
+extension ShareOwnership {
+    /// As `uidmap=` has it.
+    var text: String {
+        switch self {
+        case .automatic: "automatic owners"
+        case .passthrough: "passthrough"
+        case .mapped: "mapped"
+        case .squash(let user, let group):
+            "squash" + (user.map { "=\($0)" } ?? "") + (group.map { ":\($0)" } ?? "")
+        }
     }
 }

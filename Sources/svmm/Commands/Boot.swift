@@ -27,6 +27,37 @@ struct Boot: ParsableCommand {
             transform: { try DiskDescription(parsing: $0) })
     var disk: [DiskDescription] = []
 
+    @Option(parsing: .singleValue,
+            help: ArgumentHelp("Directory that the guest mounts by 9p; may be given several times.",
+                               valueName: "hostdir:tag[/name][,ro][,devices][,uidmap=how]"),
+            transform: { try ShareDescription(parsing: $0) })
+    var share: [ShareDescription] = []
+
+    @Option(parsing: .singleValue,
+            help: ArgumentHelp("Tag for a directory of shares, to which svmm share adds.", valueName: "tag"),
+            transform: { argument in
+                guard case (let tag, nil) = try ShareDescription.place(argument[...]) else { throw Expected("TAG") }
+                return tag
+            })
+    var shareRoot: [String] = []
+
+    @Option(help: ArgumentHelp("Sockets between host and guest: user[,path=PATH][,cid=N] or vhost[,cid=N].",
+                               valueName: "backend"),
+            transform: { try VsockDescription(parsing: $0) })
+    var vsock: VsockDescription?
+
+    @Option(help: ArgumentHelp("Guest ports that become unix sockets guest.XXXXXXXX in the state directory.",
+                               valueName: "n,n…"),
+            transform: { try VsockDescription.ports(parsing: $0) })
+    var vsockPorts: [UInt32] = []
+
+    @Option(help: ArgumentHelp("The machine's name, for svmm's other commands.", valueName: "name"),
+            transform: { try MachineName.check($0) })
+    var name: String?
+
+    @Option(help: ArgumentHelp("Directory for the machine's sockets. (default: by name)", valueName: "directory"))
+    var state: String?
+
     @Option(help: ArgumentHelp("Virtual CPUs, 1 to 64. (default: 1)", valueName: "n"),
             transform: { try number($0, in: MachineDescription.processorCounts, unit: "") })
     var cpus = 1
@@ -64,8 +95,31 @@ struct Boot: ParsableCommand {
 
     func run() throws {
         try Monitor.execute(MachineDescription(
-            kernel: kernel, initrd: initrd, bootProtocol: bootProtocol, commandLine: cmdline, disks: disk,
+            kernel: kernel, initrd: initrd, bootProtocol: bootProtocol, commandLine: cmdline, disks: disk, shares: share,
+            shareRoots: shareRoot, vsock: try vsockDescription(), name: name, stateDirectory: try stateDirectory(),
             processorCount: cpus, memorySize: memory.bytes, console: console, onReboot: onReboot, graceSeconds: grace,
             allowsSoftwareKVM: softwareKvm, dryRun: dryRun))
+    }
+
+    /// Forwarded ports bring the device with them.
+    private func vsockDescription() throws -> VsockDescription? {
+        guard !vsockPorts.isEmpty else { return vsock }
+        var description = vsock ?? VsockDescription()
+        guard case .user = description.backend else {
+            throw ValidationError("--vsock-ports with --vsock vhost: expected --vsock user; the kernel's guests are reached by AF_VSOCK")
+        }
+        description.forwardedPorts = vsockPorts
+        return description
+    }
+
+    /// Machines that have something to find there get a directory also without a name.
+    private func stateDirectory() throws -> String? {
+        if let state {
+            guard !state.isEmpty else { throw ValidationError("--state: expected a directory, found nothing") }
+            return try absolutePath(state)
+        }
+        guard name != nil || vsock != nil || !vsockPorts.isEmpty || !shareRoot.isEmpty || share.contains(where: { $0.name != nil })
+        else { return nil }
+        return MachineName.runtimeDirectory + "/" + (name ?? MachineName.automatic)
     }
 }

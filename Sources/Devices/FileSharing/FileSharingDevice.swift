@@ -1,0 +1,77 @@
+import LinuxSystem
+import NineP
+import Synchronization
+import Virtio
+
+/// The virtio 9P transport (device type 9, as Linux's net/9p/trans_virtio.c and QEMU have it; virtio 1.2 reserves the number and
+/// describes no more): one queue of requests, each a chain of the message's bytes and the room for the reply.
+///
+/// From reset to reset its driver is one client of the server.
+public final class FileSharingDevice: VirtioDevice {
+    public let type = DeviceType.nineP
+    /// VIRTIO_9P_MOUNT_TAG: the configuration space has the tag.
+    public let features: UInt64 = 1
+    /// Linux takes up to 128 areas for a message, and as many requests at once as there are descriptors.
+    public let queueSizes: [UInt16] = [128]
+    /// The tag's length in 16 bits, and the tag (struct virtio_9p_config, linux/virtio_9p.h).
+    public let configuration: [UInt8]
+
+    private let server: NinePServer
+    private let threadCount: Int
+    private let requests = Mutex<FileRequestQueue?>(nil)
+
+    /// Bytes of a tag.
+    public static let tagLengths = 1...255
+
+    /// - Parameters:
+    ///   - tag: what the guest mounts it by: `tagLengths` bytes of UTF-8.
+    ///   - threadCount: requests that are served at the same time.
+    public init(server: NinePServer, tag: String, threadCount: Int = 4) {
+        let name = Array(tag.utf8)
+        precondition(Self.tagLengths.contains(name.count))
+        configuration = [UInt8(name.count), 0] + name
+        self.server = server
+        self.threadCount = threadCount
+    }
+
+    public func activate(_ context: DeviceContext) {
+        guard let queue = context.queues[0] else { return }
+        do throws(Errno) {
+            let new = try FileRequestQueue(queue, context, session: server.makeSession())
+            requests.withLock { $0 = new }
+            try new.start(threadCount: threadCount)
+        } catch {
+            context.interrupt.fail()
+        }
+    }
+
+    public func reset() {
+        let old = requests.withLock { requests in
+            defer { requests = nil }
+            return requests
+        }
+        old?.stop()
+    }
+}
+
+/// A chain is one request: what the device reads is the message, what it writes is the room for the reply.
+extension DescriptorChain: MessageBuffers {
+    public var requestCount: Int { readableCount }
+    public var replyCapacity: Int { writableCount }
+
+    public func copyRequest(at offset: Int, into bytes: UnsafeMutableRawBufferPointer) -> Int {
+        read(at: offset, into: bytes)
+    }
+
+    public func copyReply(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int {
+        write(bytes, at: offset)
+    }
+
+    public func gatherRequest(from offset: Int, count: Int, into vectors: inout IOVectorList) -> Bool {
+        gather(writable: false, from: offset, count: count, into: &vectors)
+    }
+
+    public func gatherReply(from offset: Int, count: Int, into vectors: inout IOVectorList) -> Bool {
+        gather(writable: true, from: offset, count: count, into: &vectors)
+    }
+}

@@ -1,0 +1,139 @@
+import Wire
+
+/// What can be asked of a running machine through its control socket.
+///
+/// Each message is a 32-bit length, little-endian, and as many bytes: a version and the message. A client sends one request
+/// after the other and reads one reply to each.
+public enum ControlRequest: Equatable, Sendable {
+    /// Adds a share to the device with a directory of shares that its tag names.
+    case addShare(ShareDescription)
+    case removeShare(tag: String, name: String)
+    case listShares
+    /// Where the guest's sockets are.
+    case vsock
+}
+
+/// An answer to a `ControlRequest`.
+public enum ControlReply: Equatable, Sendable {
+    case done
+    /// One line for the user.
+    case failed(String)
+    case shares([ShareDescription])
+    case vsock(VsockEndpoint)
+}
+
+/// How messages of a control socket are framed.
+public enum ControlFrame {
+    /// Bytes of a message, its length not counted.
+    public static let maximumSize = 1 << 20
+    public static let headerSize = 4
+
+    /// The length and the message.
+    static func encode(_ body: (inout WireEncoder) -> Void) -> [UInt8] {
+        var message = WireEncoder()
+        message.encode(version)
+        body(&message)
+        var frame = WireEncoder()
+        frame.encode(UInt32(message.bytes.count))
+        return frame.bytes + message.bytes
+    }
+
+    /// A message without its length.
+    static func decode<Message>(
+        _ bytes: [UInt8], _ body: (inout WireDecoder) throws(WireError) -> Message
+    ) throws(WireError) -> Message {
+        var decoder = WireDecoder(bytes)
+        let found = try decoder.decode(UInt32.self)
+        guard found == version else { throw .invalidValue(offset: 0, found: UInt64(found)) }
+        let message = try body(&decoder)
+        try decoder.finish()
+        return message
+    }
+
+    /// The length that a header announces; nil when it is none that a message may have.
+    public static func size(_ header: some Collection<UInt8>) -> Int? {
+        guard header.count == headerSize else { return nil }
+        let size = header.reversed().reduce(0 as Int) { $0 << 8 | Int($1) }
+        return (1...maximumSize).contains(size) ? size : nil
+    }
+
+    private static let version: UInt32 = 1
+}
+
+extension ControlRequest {
+    /// With the length before it.
+    public var frame: [UInt8] {
+        ControlFrame.encode { encoder in
+            switch self {
+            case .addShare(let share):
+                encoder.encode(1 as UInt8)
+                share.encode(&encoder)
+            case .removeShare(let tag, let name):
+                encoder.encode(2 as UInt8)
+                encoder.encode(tag)
+                encoder.encode(name)
+            case .listShares: encoder.encode(3 as UInt8)
+            case .vsock: encoder.encode(4 as UInt8)
+            }
+        }
+    }
+
+    /// Without the length.
+    public init(decoding bytes: [UInt8]) throws(WireError) {
+        self = try ControlFrame.decode(bytes) { (decoder) throws(WireError) in
+            let offset = decoder.offset
+            switch try decoder.decode(UInt8.self) {
+            case 1: return .addShare(try ShareDescription(&decoder))
+            case 2:
+                return .removeShare(tag: try decoder.decodeString(limit: ShareDescription.tagLengths.upperBound),
+                                    name: try decoder.decodeString(limit: ShareDescription.tagLengths.upperBound))
+            case 3: return .listShares
+            case 4: return .vsock
+            case let other: throw .invalidValue(offset: offset, found: UInt64(other))
+            }
+        }
+    }
+}
+
+extension ControlReply {
+    private static let textLimit = 1 << 17
+
+    /// With the length before it.
+    public var frame: [UInt8] {
+        ControlFrame.encode { encoder in
+            switch self {
+            case .done: encoder.encode(1 as UInt8)
+            case .failed(let reason):
+                encoder.encode(2 as UInt8)
+                encoder.encode(reason)
+            case .shares(let shares):
+                encoder.encode(3 as UInt8)
+                encoder.encode(shares) { $1.encode(&$0) }
+            case .vsock(.unixSocket(let path)):
+                encoder.encode(4 as UInt8)
+                encoder.encode(path)
+            case .vsock(.contextID(let id)):
+                encoder.encode(5 as UInt8)
+                encoder.encode(id)
+            }
+        }
+    }
+
+    /// Without the length.
+    public init(decoding bytes: [UInt8]) throws(WireError) {
+        self = try ControlFrame.decode(bytes) { (decoder) throws(WireError) in
+            let offset = decoder.offset
+            switch try decoder.decode(UInt8.self) {
+            case 1: return .done
+            case 2: return .failed(try decoder.decodeString(limit: Self.textLimit))
+            case 3:
+                return .shares(try decoder.decodeArray(limit: ControlFrame.maximumSize) { (decoder) throws(WireError) in
+                    try ShareDescription(&decoder)
+                })
+            case 4: return .vsock(.unixSocket(try decoder.decodeString(limit: Self.textLimit)))
+            case 5: return .vsock(.contextID(try decoder.decode(UInt32.self)))
+            case let other: throw .invalidValue(offset: offset, found: UInt64(other))
+            }
+        }
+    }
+}
