@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import Synchronization
 import TestSupport
 
 /// A host program's end of a connection. Calls wait, but not for ever.
@@ -109,4 +110,12 @@ func fileNames(_ path: String) throws -> [String] {
         if name != ".", name != ".." { names.append(name) }
     }
     return names
+}
+
+/// A word from one thread to another.
+final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    var isSet: Bool { value.load(ordering: .relaxed) }
+    func set() { value.store(true, ordering: .relaxed) }
 }

@@ -132,6 +132,11 @@ final class VsockConnection {
 
     /// Whether something is to be sent to the guest, and can be once it has a buffer for it.
     var isReady: Bool {
-        state == .resetting || !replies.isEmpty || canRead || dueShutdown != toldShutdown
+        switch state {
+        case .resetting: true
+        case .connecting: !replies.isEmpty
+        case .established: !replies.isEmpty || canRead || dueShutdown != toldShutdown
+        case .handshake, .dialing, .draining, .closed: false
+        }
     }
 }

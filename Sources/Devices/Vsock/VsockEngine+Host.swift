@@ -164,9 +164,10 @@ extension VsockEngine {
     // MARK: Sockets of connections
 
     func socketEvent(_ connection: VsockConnection, _ readiness: Readiness) {
+        if connection.state == .handshake { continueHandshake(connection, readiness) }
+        // The event that brought the line may be the only one that tells of the end behind it.
         switch connection.state {
-        case .handshake: return continueHandshake(connection, readiness)
-        case .dialing, .resetting, .closed: return
+        case .handshake, .dialing, .resetting, .closed: return
         case .connecting, .established, .draining: break
         }
         if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .error]) { connection.isReadable = true }
