@@ -75,6 +75,8 @@ final class VsockHarness {
     let loop: LoopThread
     let driver: TransportDriver
     let bufferSize: UInt32
+    /// How often the loop went round.
+    let rounds = Count()
     private let features: UInt64
     /// Used entries that were looked at.
     private(set) var received: UInt16 = 0
@@ -101,7 +103,15 @@ final class VsockHarness {
         })
         let (host, limitsCopy) = (host, limits)
         var device: VsockDevice?
-        loop = try LoopThread { device = try VsockDevice(guestCID: Self.cid, host: host, loop: $0, limits: limitsCopy) }
+        let rounds = rounds
+        loop = try LoopThread { loop in
+            device = try VsockDevice(guestCID: Self.cid, host: host, loop: loop, limits: limitsCopy)
+            let round = loop.afterRound
+            loop.afterRound = {
+                rounds.add()
+                return round?() ?? false
+            }
+        }
         driver = try TransportDriver(try #require(device), memory: memory)
         self.bufferSize = bufferSize
         self.features = MMIO.version1 | features
@@ -159,8 +169,9 @@ final class VsockHarness {
     }
 
     func waitForSent() throws {
-        driver.kick(1)
         if features & MMIO.eventIndex != 0 { tx.usedEvent = sent &- 1 }
+        fullMemoryBarrier()
+        driver.kick(1)
         try driver.wait(for: tx, used: sent)
     }
 
@@ -171,6 +182,7 @@ final class VsockHarness {
         while rx.usedIndex == received {
             rx.usedEvent = received
             // Between the look and the wish a packet may have come.
+            fullMemoryBarrier()
             if rx.usedIndex != received { break }
             try driver.line.wait("a packet for the guest, status \(driver.status)")
         }
@@ -191,9 +203,27 @@ final class VsockHarness {
         return packet
     }
 
+    /// Rounds of the loop in a tenth of a second in which nothing happens.
+    func idleRounds() throws -> Int {
+        settle()
+        let before = rounds.value
+        let timer = try OneShotTimer()
+        timer.arm(nanoseconds: 100_000_000)
+        try waitUntilReadable(timer.raw, "a tenth of a second")
+        return rounds.value - before
+    }
+
     /// When it returns, the device has done what it can with what it has been given.
     func settle() {
         for _ in 0..<3 { loop.loop.performAndWait {} }
+    }
+
+    /// Takes packets up to the one that tells that the host is gone.
+    func receiveEnd() throws -> GuestPacket {
+        while true {
+            let packet = try receive(GuestPacket.shutdown)
+            if packet.flags == 3 { return packet }
+        }
     }
 
     // MARK: Connections
