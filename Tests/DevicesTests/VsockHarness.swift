@@ -81,6 +81,8 @@ final class VsockHarness {
     /// Used entries that were looked at.
     private(set) var received: UInt16 = 0
     private var sent: UInt16 = 0
+    /// In the rx queue or with the guest: at most 256.
+    private var buffers = 0
     private var nextSlot = 0
     /// Whether buffers go back to the device when their packet was read.
     var recycles = true
@@ -125,7 +127,7 @@ final class VsockHarness {
     /// Sets the device up, as after a reset.
     func start(buffers: Int = 64) throws {
         for ring in [rx, tx, events] { try ring.reset() }
-        (received, sent) = (0, 0)
+        (received, sent, self.buffers) = (0, 0, 0)
         guard driver.negotiate(features) else { throw TimeoutError(what: "FEATURES_OK") }
         for (index, ring) in [rx, tx, events].enumerated() { driver.configure(UInt32(index), ring) }
         driver.driverOK()
@@ -134,8 +136,8 @@ final class VsockHarness {
 
     func addBuffers(_ count: Int) throws {
         for _ in 0..<count {
-            // The driver's descriptors go round, one for each buffer: so does the memory behind them.
-            let slot = UInt64(rx.availableIndex % rx.size)
+            let slot = UInt64(buffers)
+            buffers += 1
             try rx.add([.writable(Self.rxData + slot * UInt64(bufferSize), bufferSize)])
         }
         driver.kick(0)

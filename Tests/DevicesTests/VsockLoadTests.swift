@@ -14,10 +14,9 @@ struct VsockLoadTests {
         let clients = try (0..<40).map { try vsock.connectFromHost(UInt32($0 + 1)) }
         // From now on buffers are kept: the 64 that there are get used up by one connection.
         vsock.recycles = false
-        try clients[0].0.write([UInt8](repeating: 1, count: 64 * 4052 / 2))
-        try clients[0].0.write([UInt8](repeating: 1, count: 64 * 4052 / 2))
-        var first = 0
-        while first < 64 * 4052 { first += try vsock.receive(Packet.data).payload.count }
+        let writer = try BackgroundWriter(clients[0].0, [UInt8](repeating: 1, count: 64 * 4052 + 2000))
+        for _ in 0..<64 { #expect(try vsock.receive(Packet.data).destinationPort == 1) }
+        writer.wait()
         for (client, _) in clients { try client.write([7, 7]) }
         // The other direction works, and its socket gets full as well.
         try vsock.post(Packet(Packet.data, from: 2, to: clients[1].port, [5]))
@@ -27,12 +26,10 @@ struct VsockLoadTests {
         #expect(try vsock.idleRounds() <= 2)
         try vsock.addBuffers(3)
         vsock.settle()
-        for _ in 0..<3 { #expect(try vsock.receive(Packet.data).payload == [7, 7]) }
         #expect(try vsock.idleRounds() <= 2)
-        try vsock.addBuffers(60)
+        try vsock.addBuffers(100)
         var ports: Set<UInt32> = []
-        for _ in 0..<37 { ports.insert(try vsock.receive(Packet.data).destinationPort) }
-        #expect(ports.count == 37)
+        while ports.count < 40 { ports.insert(try vsock.receive(Packet.data).destinationPort) }
         for (client, _) in clients { client.close() }
     }
 
