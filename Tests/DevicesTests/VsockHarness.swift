@@ -75,10 +75,14 @@ final class VsockHarness {
     let loop: LoopThread
     let driver: TransportDriver
     let bufferSize: UInt32
+    /// How often the loop went round.
+    let rounds = Count()
     private let features: UInt64
     /// Used entries that were looked at.
     private(set) var received: UInt16 = 0
     private var sent: UInt16 = 0
+    /// In the rx queue or with the guest: at most 256.
+    private var buffers = 0
     private var nextSlot = 0
     /// Whether buffers go back to the device when their packet was read.
     var recycles = true
@@ -101,7 +105,15 @@ final class VsockHarness {
         })
         let (host, limitsCopy) = (host, limits)
         var device: VsockDevice?
-        loop = try LoopThread { device = try VsockDevice(guestCID: Self.cid, host: host, loop: $0, limits: limitsCopy) }
+        let rounds = rounds
+        loop = try LoopThread { loop in
+            device = try VsockDevice(guestCID: Self.cid, host: host, loop: loop, limits: limitsCopy)
+            let round = loop.afterRound
+            loop.afterRound = {
+                rounds.add()
+                return round?() ?? false
+            }
+        }
         driver = try TransportDriver(try #require(device), memory: memory)
         self.bufferSize = bufferSize
         self.features = MMIO.version1 | features
@@ -115,7 +127,7 @@ final class VsockHarness {
     /// Sets the device up, as after a reset.
     func start(buffers: Int = 64) throws {
         for ring in [rx, tx, events] { try ring.reset() }
-        (received, sent) = (0, 0)
+        (received, sent, self.buffers) = (0, 0, 0)
         guard driver.negotiate(features) else { throw TimeoutError(what: "FEATURES_OK") }
         for (index, ring) in [rx, tx, events].enumerated() { driver.configure(UInt32(index), ring) }
         driver.driverOK()
@@ -124,8 +136,8 @@ final class VsockHarness {
 
     func addBuffers(_ count: Int) throws {
         for _ in 0..<count {
-            // The driver's descriptors go round, one for each buffer: so does the memory behind them.
-            let slot = UInt64(rx.availableIndex % rx.size)
+            let slot = UInt64(buffers)
+            buffers += 1
             try rx.add([.writable(Self.rxData + slot * UInt64(bufferSize), bufferSize)])
         }
         driver.kick(0)
@@ -159,8 +171,9 @@ final class VsockHarness {
     }
 
     func waitForSent() throws {
-        driver.kick(1)
         if features & MMIO.eventIndex != 0 { tx.usedEvent = sent &- 1 }
+        fullMemoryBarrier()
+        driver.kick(1)
         try driver.wait(for: tx, used: sent)
     }
 
@@ -171,6 +184,7 @@ final class VsockHarness {
         while rx.usedIndex == received {
             rx.usedEvent = received
             // Between the look and the wish a packet may have come.
+            fullMemoryBarrier()
             if rx.usedIndex != received { break }
             try driver.line.wait("a packet for the guest, status \(driver.status)")
         }
@@ -191,9 +205,27 @@ final class VsockHarness {
         return packet
     }
 
+    /// Rounds of the loop in a tenth of a second in which nothing happens.
+    func idleRounds() throws -> Int {
+        settle()
+        let before = rounds.value
+        let timer = try OneShotTimer()
+        timer.arm(nanoseconds: 100_000_000)
+        try waitUntilReadable(timer.raw, "a tenth of a second")
+        return rounds.value - before
+    }
+
     /// When it returns, the device has done what it can with what it has been given.
     func settle() {
         for _ in 0..<3 { loop.loop.performAndWait {} }
+    }
+
+    /// Takes packets up to the one that tells that the host is gone.
+    func receiveEnd() throws -> GuestPacket {
+        while true {
+            let packet = try receive(GuestPacket.shutdown)
+            if packet.flags == 3 { return packet }
+        }
     }
 
     // MARK: Connections

@@ -93,8 +93,14 @@ final class HostService {
     func accept() throws -> HostSocket {
         while true {
             try waitUntilReadable(listener.raw, "a connection of the guest's")
-            if let stream = try listener.acceptWaiting() { return HostSocket(stream) }
+            if let socket = try acceptWaiting() { return socket }
         }
+    }
+
+    /// The next connection; nil when none waits.
+    func acceptWaiting() throws -> HostSocket? {
+        guard let stream = try listener.acceptWaiting() else { return nil }
+        return HostSocket(stream)
     }
 }
 
@@ -118,4 +124,30 @@ final class Flag: Sendable {
 
     var isSet: Bool { value.load(ordering: .relaxed) }
     func set() { value.store(true, ordering: .relaxed) }
+}
+
+/// A number that threads raise.
+final class Count: Sendable {
+    private let count = Atomic<Int>(0)
+
+    var value: Int { count.load(ordering: .relaxed) }
+    func add() { count.add(1, ordering: .relaxed) }
+}
+
+/// Open descriptors of this process.
+func descriptorCount() throws -> Int { try fileNames("/proc/self/fd").count }
+
+/// What this process may have of them from now on.
+func limitDescriptors(_ count: Int) throws {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    limit.rlim_cur = rlim_t(count)
+    guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { throw Errno.current }
+}
+
+/// Bytes of this process that are in memory.
+func residentBytes() -> Int {
+    let text = String(decoding: contents(ofSmallFile: "/proc/self/statm", limit: 4096) ?? [], as: UTF8.self)
+    let fields = text.split(separator: " ")
+    return fields.count > 1 ? (Int(fields[1]) ?? 0) * 4096 : 0
 }
