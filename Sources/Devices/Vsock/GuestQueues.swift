@@ -79,6 +79,13 @@ final class GuestQueues {
         return true
     }
 
+    /// The buffers taken last are available again: there are some, even where another one was missing.
+    func putBack(_ count: Int) {
+        guard count > 0 else { return }
+        rx.putBack(UInt16(count))
+        if isStarved { feed() }
+    }
+
     /// Gives a buffer of the guest's back with a packet whose payload is in place already.
     @inline(__always)
     func push(_ packet: VsockPacket, in chain: DescriptorChain) {
