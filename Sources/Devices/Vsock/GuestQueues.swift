@@ -149,7 +149,8 @@ struct PendingResets: ~Copyable {
     private var start = 0
     private var count = 0
 
-    /// Twice the replies that a Linux guest sends without taking packets itself: two times the size of its tx queue.
+    /// More than a Linux guest has on its way before it stops taking packets itself: as many replies as both of its queues
+    /// have entries. With fewer, both sides could wait for each other.
     private static let capacity = 1024
 
     init() {
