@@ -60,8 +60,8 @@ public final class EventLoop: @unchecked Sendable {
         fileprivate let descriptor: Int32
     }
 
-    /// Calls `handler` on the loop's thread whenever the descriptor is ready (level-triggered unless asked otherwise). The descriptor stays the
-    /// caller's, who calls `forget` before closing it. The corresponding C function is `epoll_ctl` (EPOLL_CTL_ADD).
+    /// Calls `handler` on the loop's thread whenever the descriptor is ready (level-triggered unless asked otherwise). The
+    /// descriptor stays the caller's, who calls `forget` before closing it. The corresponding C function is `epoll_ctl` (EPOLL_CTL_ADD).
     public func watch(_ descriptor: Int32, for readiness: Readiness, _ handler: @escaping Handler) throws(Errno) -> Token {
         let token = nextToken
         try control(EPOLL_CTL_ADD, descriptor, readiness, token)

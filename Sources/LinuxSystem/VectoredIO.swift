@@ -44,7 +44,7 @@ public struct IOVectorList: ~Copyable {
                 continue
             }
             let part = min(area.iov_len - skip, bytes.count - done)
-            if let source = area.iov_base { bytes.baseAddress!.advanced(by: done).copyMemory(from: source + skip, byteCount: part) }
+            bytes.baseAddress!.advanced(by: done).copyMemory(from: area.iov_base + skip, byteCount: part)
             skip = 0
             done += part
         }

@@ -33,6 +33,60 @@ struct VsockLoadTests {
         for (client, _) in clients { client.close() }
     }
 
+    @Test("a buffer that was taken and not needed is there for the next word, without a kick", arguments: [0, MMIO.eventIndex])
+    func spareBuffers(features: UInt64) throws {
+        let vsock = try VsockHarness(buffers: 20, bufferSize: 100, features: features)
+        let (client, _) = try vsock.connectFromHost()
+        vsock.recycles = false
+        // Makes the device read into 1, 2, 4, 8 buffers at once, and then try to with 16, of which there are 5.
+        try client.write([UInt8](repeating: 1, count: 15 * 56))
+        for _ in 0..<15 { #expect(try vsock.receive(Packet.data).length == 56) }
+        for _ in 0..<5 {
+            vsock.settle()
+            try client.write([7])
+            #expect(try vsock.receive(Packet.data).payload == [7])
+        }
+        try client.write([8])
+        #expect(try vsock.idleRounds() <= 2)
+        #expect(!vsock.hasPacket)
+        try vsock.addBuffers(1)
+        #expect(try vsock.receive(Packet.data).payload == [8])
+        client.close()
+    }
+
+    @Test("a guest that never stops sending keeps neither the loop nor the other direction waiting")
+    func neverEnding() throws {
+        let vsock = try VsockHarness()
+        let (client, port) = try vsock.connectFromHost()
+        let stop = Flag()
+        let finished = Gate()
+        // The same packet over and over: an index that always runs ahead.
+        var packet = Packet(Packet.creditUpdate, from: 52, to: port)
+        packet.allocation = 1 << 30
+        try vsock.memory.write(packet.header, at: 0xF00_0000)
+        for index in 0..<256 as Range<UInt16> {
+            try vsock.tx.put(index, address: 0xF00_0000, count: 44)
+            try vsock.memory.write(index, at: vsock.tx.availableRing + 4 + 2 * UInt64(index))
+        }
+        let (memory, ring, usedRing, kick) = (vsock.memory, vsock.tx.availableRing, vsock.tx.usedRing, vsock.driver.transport.kicks[1])
+        _ = try Thread(name: "guest") {
+            while !stop.isSet {
+                guard let used = try? memory.slice(at: usedRing, count: 4).loadAcquire(at: 2) else { return }
+                try? memory.slice(at: ring, count: 4).storeRelease(used &+ 200, at: 2)
+                kick.signal()
+            }
+            finished.open()
+        }
+        for _ in 0..<50 {
+            vsock.loop.loop.performAndWait {}
+            try client.write([1])
+            #expect(try vsock.receive(Packet.data).payload == [1])
+        }
+        stop.set()
+        finished.wait()
+        client.close()
+    }
+
     @Test("a ring and a socket that are both full: each goes on when it can")
     func bothFull() throws {
         let vsock = try VsockHarness(buffers: 3)

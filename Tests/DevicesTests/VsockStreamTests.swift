@@ -239,9 +239,7 @@ struct VsockStreamTests {
         #expect(client.readToEnd() == bytes)
         while try vsock.receive().operation != Packet.reset {}
         // The ports are free again.
-        var again = Packet(Packet.data, from: 52, to: port, [1])
-        again.flags = 0
-        try vsock.send(again)
+        try vsock.send(Packet(Packet.data, from: 52, to: port, [1]))
         _ = try vsock.receive(Packet.reset)
     }
 

@@ -79,6 +79,13 @@ final class GuestQueues {
         return true
     }
 
+    /// The buffers taken last are available again: there are some, even where another one was missing.
+    func putBack(_ count: Int) {
+        guard count > 0 else { return }
+        rx.putBack(UInt16(count))
+        if isStarved { feed() }
+    }
+
     /// Gives a buffer of the guest's back with a packet whose payload is in place already.
     @inline(__always)
     func push(_ packet: VsockPacket, in chain: DescriptorChain) {
@@ -142,7 +149,8 @@ struct PendingResets: ~Copyable {
     private var start = 0
     private var count = 0
 
-    /// Twice the replies that a Linux guest sends without taking packets itself: two times the size of its tx queue.
+    /// More than a Linux guest has on its way before it stops taking packets itself: as many replies as both of its queues
+    /// have entries. With fewer, both sides could wait for each other.
     private static let capacity = 1024
 
     init() {

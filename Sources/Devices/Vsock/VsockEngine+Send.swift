@@ -104,7 +104,7 @@ extension VsockEngine {
         let wanted = guest.vectors.byteCount
         let count = receive(connection, guest)
         let used = fill(count, of: connection, guest)
-        guest.rx.putBack(UInt16(taken - used))
+        guest.putBack(taken - used)
         connection.window = count == wanted ? min(2 * connection.window, GuestQueues.windowLimit) : max(used, 1)
         return used
     }

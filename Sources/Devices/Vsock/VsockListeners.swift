@@ -50,8 +50,9 @@ public final class VsockListeners: Sendable {
         if let connectPath {
             let longest = UnixListener.maximumPathLength - Self.suffixLength
             guard connectPath.utf8.count <= longest else {
+                let found = "the path has \(connectPath.utf8.count) bytes"
                 throw VsockListenerError(path: connectPath, description:
-                    "\(connectPath): the path has \(connectPath.utf8.count) bytes; expected at most \(longest), so that a port fits behind it")
+                    "\(connectPath): \(found); expected at most \(longest), so that a port fits behind it")
             }
             entries.append(try Self.listen(connectPath, guestPort: nil))
         }
