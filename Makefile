@@ -17,7 +17,7 @@ PACKAGES_KERNEL = linux-source-6.1 bc bison flex libelf-dev xz-utils lz4 cpio pa
 PACKAGES_RIG = qemu-system-x86 busybox-static kmod
 PACKAGES_TEST = acpica-tools musl-tools
 
-.PHONY: all setup build kernel demo test bench fuzz install clean payloads
+.PHONY: all setup build conformance kernel demo test bench fuzz install clean payloads
 
 all: build
 
@@ -28,6 +28,10 @@ setup:
 build:
 	@$(SWIFT) build $(SWIFT_FLAGS) --product svmm
 	@$(SWIFT) build $(SWIFT_FLAGS) --product svmm-vmm
+
+# Checks a file system, in guests too: static, and not installed.
+conformance:
+	@$(SWIFT) build $(SWIFT_FLAGS) --product fs-conformance
 
 kernel:
 	@Kernel/build

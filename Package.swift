@@ -65,6 +65,10 @@ let package = Package(
                     dependencies: ["svmm", "svmm-vmm", "ProcessSupport", "TestSupport", "LinuxSystem"],
                     swiftSettings: strict),
         .testTarget(name: "GuestTests", dependencies: ["ProcessSupport", "TestSupport", "LinuxSystem"], swiftSettings: strict),
+        // Checks a file system from inside a guest; built for the tests.
+        .target(name: "ConformanceC", path: "Tools/conformance/Shims", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .executableTarget(name: "fs-conformance", dependencies: ["ConformanceC"], path: "Tools/conformance",
+                          exclude: ["README.md", "Shims"], swiftSettings: strict),
         .executableTarget(name: "svmm-bench",
                           dependencies: ["CLinux", "LinuxSystem",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
