@@ -53,7 +53,7 @@ let package = Package(
         .testTarget(name: "BootTests", dependencies: ["Boot", "GuestMemory", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
         .testTarget(name: "DevicesTests",
-                    dependencies: ["Devices", "Virtio", "GuestMemory", "Firmware", "LinuxSystem", "TestSupport"],
+                    dependencies: ["Devices", "Virtio", "GuestMemory", "Firmware", "CLinux", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
         .testTarget(name: "MachineTests",
                     dependencies: ["Machine", "Devices", "Virtio", "KVM", "GuestMemory", "MachineProtocol", "LinuxSystem",

@@ -10,7 +10,7 @@ import Virtio
 
 /// A virtual machine from its first instruction to its end.
 ///
-/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each disk. `start`, `waitForEnd` and
+/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each queue of a disk. `start`, `waitForEnd` and
 /// the serial port's input are for the control and console threads.
 final class Machine: Sendable {
     let serial: SerialPort
@@ -21,6 +21,7 @@ final class Machine: Sendable {
     private let virtualMachine: VirtualMachine
     private let power: PowerManagement
     private let loops: [NamedLoop]
+    private let disks: [BlockDevice]
     private let transports: [MMIOTransport]
     private let processors: [ProcessorThread]
     private let ending: MachineEnding
@@ -67,12 +68,9 @@ final class Machine: Sendable {
             let clock = try RealTimeClock(loop: io.loop, setInterrupt: line(PlatformMap.clockGSI))
 
             var devices: [any VirtioDevice] = []
-            var loops = [io]
-            for (index, disk) in prepared.disks.enumerated() {
-                let loop = NamedLoop(name: "disk-\(index)", loop: try EventLoop())
-                loops.append(loop)
-                devices.append(BlockDevice(disk: disk.file, serial: disk.serial, loop: loop.loop))
-            }
+            var disks: [BlockDevice] = []
+            for disk in prepared.disks { disks.append(try BlockDevice(disk: disk.file, disk.options)) }
+            devices += disks
             devices.append(EntropyDevice(loop: io.loop))
             let transports = try Self.connect(devices, memory, vm)
 
@@ -99,7 +97,8 @@ final class Machine: Sendable {
             self.news = news
             self.power = power
             self.serial = serial
-            self.loops = loops
+            loops = [io]
+            self.disks = disks
             self.transports = transports
             virtualMachine = vm
         } catch let error as MachineError {
@@ -174,6 +173,7 @@ final class Machine: Sendable {
                     entry.finished.open()
                 }
             }
+            for disk in disks { try disk.start() }
             for processor in processors { try processor.start() }
         } catch {
             throw MachineError("a thread could not be started: \(error); is a limit on processes (ulimit -u) too low?")

@@ -15,7 +15,7 @@ public struct PreparedMachine: ~Copyable {
 
     struct PreparedDisk {
         let file: DiskFile
-        let serial: String
+        let options: BlockOptions
     }
 
     /// Every device slot but one, which the entropy device has.
@@ -39,7 +39,7 @@ public struct PreparedMachine: ~Copyable {
         let kernel = try Self.openKernel(description)
         let initrd = try description.initrd.map { (path) throws(MachineError) in try Self.openInitrd(path) }
         let loader = try Self.plan(description, layout, kernel.plan, initrd?.size)
-        disks = try Self.openDisks(description.disks)
+        disks = try Self.openDisks(description)
         self.description = description
         self.layout = layout
         self.kernel = kernel
@@ -104,19 +104,6 @@ public struct PreparedMachine: ~Copyable {
             }
             throw MachineError("\(option): \(error)")
         }
-    }
-
-    private static func openDisks(_ descriptions: [DiskDescription]) throws(MachineError) -> [PreparedDisk] {
-        var disks: [PreparedDisk] = []
-        for (index, disk) in descriptions.enumerated() {
-            do throws(DiskError) {
-                let file = try DiskFile(path: disk.path, readOnly: disk.readOnly)
-                disks.append(PreparedDisk(file: file, serial: disk.serial ?? "svmm-disk-\(index)"))
-            } catch {
-                throw MachineError("--disk \(disk.path): \(error)")
-            }
-        }
-        return disks
     }
 }
 

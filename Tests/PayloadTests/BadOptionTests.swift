@@ -36,9 +36,9 @@ extension SvmmBoot {
         }
 
         @Test("disk options", arguments: [
-            ("disk,foo", "expected ro or serial=S after the path, found 'foo'"),
-            ("disk,", "expected ro or serial=S after the path, found ''"),
-            ("disk,RO", "expected ro or serial=S after the path, found 'RO'"), (",ro", "expected PATH"),
+            ("disk,foo", "expected ro or one of * after the path, found 'foo'"),
+            ("disk,", "expected ro or one of * after the path, found ''"),
+            ("disk,RO", "expected ro or one of * after the path, found 'RO'"), (",ro", "expected PATH"),
             ("disk,serial=", "expected a serial of 1 to 20 printable ASCII characters"),
             ("disk,serial=123456789012345678901", "expected a serial of 1 to 20"),
             ("disk,serial=ä", "expected a serial of 1 to 20"),
