@@ -7,7 +7,10 @@ import Wire
 struct MachineDescriptionTests {
     static let full = MachineDescription(
         kernel: "/boot/vmlinuz", initrd: "/boot/initrd", bootProtocol: .pvh, commandLine: "quiet root=/dev/vda",
-        disks: [DiskDescription(path: "a.raw"), DiskDescription(path: "b.raw", readOnly: true, serial: "S-1")],
+        disks: [DiskDescription(path: "a.raw"), DiskDescription(path: "b.raw", readOnly: true, serial: "S-1"),
+                DiskDescription(path: "c.raw", creationSize: 1 << 40, cache: .none, engine: .ioUring, queueCount: 16,
+                                requestLimit: .init(perSecond: 1000), byteLimit: .init(perSecond: 1 << 30, burst: 1)),
+                DiskDescription(path: "d.raw", cache: .writethrough, engine: .threads)],
         processorCount: 64, memorySize: 64 << 30, console: .unixSocket("/run/console"), onReboot: .restart,
         graceSeconds: 2.5, dryRun: true)
 

@@ -12,7 +12,7 @@ extension BlockQueue {
         do throws(QueueError) {
             while left > 0, !hasMail.load(ordering: .relaxed), let slot = freeSlot(work) {
                 guard try work.queue.next(chain) else { break }
-                freeSlots.removeLast()
+                freeSlots.pop()
                 left -= 1
                 isBusy = true
                 if let status = try slot.take(chain, terms) {
@@ -31,11 +31,11 @@ extension BlockQueue {
 
     /// A slot that is free, which stays so; nil when the driver has more requests in flight than the queue has descriptors.
     private func freeSlot(_ work: Work) -> RequestSlot? {
-        if let index = freeSlots.last { return slots[index] }
+        if let index = freeSlots.top { return slots[index] }
         guard slots.count < Int(work.queue.size) else { return nil }
         let slot = RequestSlot(index: slots.count, queueSize: Int(BlockOffer.queueSize))
         slots.append(slot)
-        freeSlots.append(slot.index)
+        freeSlots.push(slot.index)
         return slot
     }
 
@@ -113,7 +113,7 @@ extension BlockQueue {
     private func finish(_ slot: RequestSlot, _ status: BlockRequest.Status) {
         inFlight -= 1
         guard let work, !isStopping else {
-            freeSlots.append(slot.index)
+            freeSlots.push(slot.index)
             return
         }
         push(slot, status, work)
@@ -121,7 +121,7 @@ extension BlockQueue {
 
     private func push(_ slot: RequestSlot, _ status: BlockRequest.Status, _ work: Work) {
         work.queue.push(head: slot.head, written: slot.finish(status))
-        freeSlots.append(slot.index)
+        freeSlots.push(slot.index)
         unannounced += 1
         // A driver that sleeps is not to wait for the end of a long round.
         if unannounced >= 32 { announce(work) }

@@ -50,7 +50,7 @@ final class BlockQueue: @unchecked Sendable {
     var terms: BlockTerms
     var work: Work?
     var slots: [RequestSlot] = []
-    var freeSlots: [Int] = []
+    var freeSlots = SlotStack(capacity: Int(BlockOffer.queueSize))
     let chain = DescriptorChain(capacity: Int(BlockOffer.queueSize))
     /// Requests that a ring or a worker has.
     var inFlight = 0
@@ -80,11 +80,10 @@ final class BlockQueue: @unchecked Sendable {
         self.workers = workers
         wakeUp = try EventNotifier()
         timer = try OneShotTimer()
-        box = CompletionBox(wakeUp: wakeUp, capacity: Int(BlockOffer.queueSize))
+        box = CompletionBox(wakeUp: wakeUp)
         waiter = BlockWaiter(wakeUp: wakeUp, timer: timer)
         readsCache = settings.readsCache
         polling = PollWindow(isWorthwhile: onlineProcessorCount() > 1)
-        freeSlots.reserveCapacity(Int(BlockOffer.queueSize))
     }
 
     // MARK: Orders
@@ -145,8 +144,8 @@ final class BlockQueue: @unchecked Sendable {
         hasFailed = false
         unannounced = 0
         // None is in use, but one may have been in hand when the last driver made its mistake.
-        freeSlots.removeAll(keepingCapacity: true)
-        for slot in slots { freeSlots.append(slot.index) }
+        freeSlots.removeAll()
+        for slot in slots { freeSlots.push(slot.index) }
         waiter.watch(work.kick)
     }
 
@@ -154,7 +153,7 @@ final class BlockQueue: @unchecked Sendable {
         guard let (slot, _) = parked else { return }
         timer.disarm()
         parked = nil
-        freeSlots.append(slot.index)
+        freeSlots.push(slot.index)
     }
 
     // MARK: The thread
@@ -241,4 +240,28 @@ struct PollWindow {
     mutating func noteSleep(_ nanoseconds: UInt64) {
         window = nanoseconds < Self.limit ? Self.limit : 0
     }
+}
+
+/// Numbers of slots. It allocates nothing once it is made, also where the compiler does not optimize.
+struct SlotStack {
+    private var storage: [Int]
+    private var count = 0
+
+    init(capacity: Int) {
+        storage = Array(repeating: 0, count: capacity)
+    }
+
+    /// Not more than the capacity.
+    mutating func push(_ index: Int) {
+        storage[count] = index
+        count += 1
+    }
+
+    /// The number pushed last; nil when there is none.
+    var top: Int? { count > 0 ? storage[count - 1] : nil }
+
+    /// Takes the top off, which is there.
+    mutating func pop() { count -= 1 }
+
+    mutating func removeAll() { count = 0 }
 }

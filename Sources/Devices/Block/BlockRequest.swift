@@ -60,6 +60,8 @@ final class RequestSlot: @unchecked Sendable {
     var ranges: [ZeroableRange] = []
     /// How it ended, once it has.
     var status = BlockRequest.Status.ok
+    /// The next one in the list of a `CompletionBox`.
+    var next: RequestSlot?
     /// Ring: it must not be tried in the queue's own thread again.
     var isAsynchronous = false
     /// nil only until the first request.

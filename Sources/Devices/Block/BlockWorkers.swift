@@ -112,26 +112,33 @@ private struct JobRing {
 
 /// Where workers leave what they have done, for one queue's thread.
 final class CompletionBox: @unchecked Sendable {
-    // Sound: `done` is behind the condition's mutex.
+    // Sound: the list is behind the condition's mutex.
     private let condition = Condition()
-    private var done: [RequestSlot] = []
+    /// Linked by the slots themselves, so that nothing is allocated.
+    private var first: RequestSlot?
     private let wakeUp: EventNotifier
 
-    init(wakeUp: EventNotifier, capacity: Int) {
+    init(wakeUp: EventNotifier) {
         self.wakeUp = wakeUp
-        done.reserveCapacity(capacity)
     }
 
     func add(_ slot: RequestSlot) {
-        let isFirst = condition.withLock {
-            done.append(slot)
-            return done.count == 1
+        let wasEmpty = condition.withLock {
+            let wasEmpty = first == nil
+            slot.next = first
+            first = slot
+            return wasEmpty
         }
-        if isFirst { wakeUp.signal() }
+        if wasEmpty { wakeUp.signal() }
     }
 
     /// One of those that are done, and takes it; nil when there is none.
     func take() -> RequestSlot? {
-        condition.withLock { done.popLast() }
+        condition.withLock {
+            guard let slot = first else { return nil }
+            first = slot.next
+            slot.next = nil
+            return slot
+        }
     }
 }
