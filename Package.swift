@@ -71,7 +71,7 @@ let package = Package(
         .executableTarget(name: "svmm-bench",
                           dependencies: ["CLinux", "LinuxSystem",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
-                          path: "Tools/benchmarks", exclude: ["README.md", "bare-kvm.c"], swiftSettings: strict),
+                          path: "Tools/benchmarks", exclude: ["README.md", "bare-kvm.c", "bare-block.c"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
