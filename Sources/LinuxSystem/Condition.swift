@@ -45,6 +45,11 @@ public final class Condition: @unchecked Sendable {
         return pthread_cond_timedwait(condition, mutex, &time) == 0
     }
 
+    /// Wakes one of the threads that wait, if any does. The corresponding C function is `pthread_cond_signal`.
+    public func signal() {
+        pthread_cond_signal(condition)
+    }
+
     /// Wakes every thread that waits. The corresponding C function is `pthread_cond_broadcast`.
     public func broadcast() {
         pthread_cond_broadcast(condition)

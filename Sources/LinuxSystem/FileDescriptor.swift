@@ -65,6 +65,8 @@ public struct OpenMode: OptionSet, Sendable {
     public static let truncate = OpenMode(rawValue: O_TRUNC)
     public static let append = OpenMode(rawValue: O_APPEND)
     public static let nonBlocking = OpenMode(rawValue: O_NONBLOCK)
+    /// O_DIRECT: past the page cache, where offsets, lengths and memory are aligned.
+    public static let direct = OpenMode(rawValue: Int32(SVMM_O_DIRECT.rawValue))
     public static let noControllingTerminal = OpenMode(rawValue: O_NOCTTY)
 }
 

@@ -15,13 +15,15 @@ public struct MemoryMapping: ~Copyable, @unchecked Sendable {
                       flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, descriptor: -1)
     }
 
-    /// The first `count` bytes of a file or device, shared with it. The C function is `mmap` (MAP_SHARED).
-    public init(sharing descriptor: Int32, count: Int) throws(Errno) {
-        try self.init(count: count, protection: PROT_READ | PROT_WRITE, flags: MAP_SHARED, descriptor: descriptor)
+    /// `count` bytes of a file or device from an offset of whole pages on, shared with it. The C function is `mmap`
+    /// (MAP_SHARED).
+    public init(sharing descriptor: Int32, count: Int, offset: Int = 0) throws(Errno) {
+        try self.init(count: count, protection: PROT_READ | PROT_WRITE, flags: MAP_SHARED, descriptor: descriptor,
+                      offset: offset)
     }
 
-    private init(count: Int, protection: Int32, flags: Int32, descriptor: Int32) throws(Errno) {
-        guard let base = mmap(nil, count, protection, flags, descriptor, 0), base != MAP_FAILED else {
+    private init(count: Int, protection: Int32, flags: Int32, descriptor: Int32, offset: Int = 0) throws(Errno) {
+        guard let base = mmap(nil, count, protection, flags, descriptor, offset), base != MAP_FAILED else {
             throw Errno.current
         }
         self.base = base

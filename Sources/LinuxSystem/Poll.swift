@@ -23,3 +23,34 @@ private func poll(_ raw: Int32, for events: Int32, within milliseconds: Int32) -
     var entry = pollfd(fd: raw, events: Int16(events), revents: 0)
     return Glibc.poll(&entry, 1, milliseconds) == 1 ? Int32(entry.revents) : nil
 }
+
+/// Several descriptors to wait for, of which any may have input. Waiting allocates nothing.
+public struct PollList: ~Copyable {
+    private let entries: UnsafeMutableBufferPointer<pollfd>
+
+    /// - Parameter capacity: how many; each is absent until it is set.
+    public init(capacity: Int) {
+        entries = .allocate(capacity: capacity)
+        entries.initialize(repeating: pollfd(fd: -1, events: Int16(POLLIN), revents: 0))
+    }
+
+    deinit {
+        entries.deallocate()
+    }
+
+    /// Sets the descriptor at an index, which is below the capacity; nil waits for none there.
+    public mutating func set(_ index: Int, _ raw: Int32?) {
+        entries[index].fd = raw ?? -1
+    }
+
+    /// Waits until one of the descriptors has input, or a signal comes. The corresponding C function is `poll`.
+    public mutating func wait() {
+        // A signal makes no descriptor ready, and leaves the fields as they were.
+        if Glibc.poll(entries.baseAddress, nfds_t(entries.count), -1) < 0 {
+            for index in entries.indices { entries[index].revents = 0 }
+        }
+    }
+
+    /// Whether the last wait found input at this index.
+    public func isReady(_ index: Int) -> Bool { entries[index].revents != 0 }
+}

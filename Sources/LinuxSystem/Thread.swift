@@ -31,3 +31,8 @@ public final class Thread: @unchecked Sendable {
         }
     }
 }
+
+/// Processors that run. The corresponding C function is `sysconf` (_SC_NPROCESSORS_ONLN).
+public func onlineProcessorCount() -> Int {
+    max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1)
+}

@@ -16,6 +16,12 @@ public enum Clock {
     }
 }
 
+/// Hints to the processor that this thread polls memory. The C builtin is `__builtin_ia32_pause`.
+@inline(__always)
+public func spinPause() {
+    svmm_pause()
+}
+
 /// A timerfd(2) that fires once per arming. Non-blocking; arming from any thread.
 public final class OneShotTimer: Sendable {
     private let descriptor: FileDescriptor

@@ -47,7 +47,7 @@ public struct UnixStream: ~Copyable, Sendable {
     public func receive(into vectors: borrowing IOVectorList) throws(Errno) -> Received? {
         let wanted = vectors.byteCount
         var message = msghdr()
-        message.msg_iov = vectors.storage.baseAddress
+        message.msg_iov = UnsafeMutablePointer(mutating: vectors.pointer)
         message.msg_iovlen = min(vectors.count, 1024)
         guard let count = try waiting({ recvmsg(raw, &message, Int32(MSG_DONTWAIT)) }) else { return nil }
         // A transfer ends early where descriptors are attached to the bytes (MSG_CTRUNC: they were dropped), although more
@@ -59,7 +59,7 @@ public struct UnixStream: ~Copyable, Sendable {
     /// Gives as much of the areas as the socket takes; nil when it takes nothing. The corresponding C function is `sendmsg`.
     public func send(_ vectors: borrowing IOVectorList) throws(Errno) -> Int? {
         var message = msghdr()
-        message.msg_iov = vectors.storage.baseAddress
+        message.msg_iov = UnsafeMutablePointer(mutating: vectors.pointer)
         message.msg_iovlen = min(vectors.count, 1024)
         return try waiting { sendmsg(raw, &message, Int32(MSG_DONTWAIT | MSG_NOSIGNAL)) }
     }

@@ -10,7 +10,7 @@ import Virtio
 
 /// A virtual machine from its first instruction to its end.
 ///
-/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each disk; some for each 9p
+/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each queue of a disk; some for each 9p
 /// device; one for vsock. `start`, `waitForEnd` and
 /// the serial port's input are for the control and console threads.
 final class Machine: Sendable {
@@ -22,6 +22,7 @@ final class Machine: Sendable {
     private let virtualMachine: VirtualMachine
     private let power: PowerManagement
     private let loops: [NamedLoop]
+    private let disks: [BlockDevice]
     private let transports: [MMIOTransport]
     private let processors: [ProcessorThread]
     private let ending: MachineEnding
@@ -69,11 +70,9 @@ final class Machine: Sendable {
 
             var devices: [any VirtioDevice] = []
             var loops = [io]
-            for (index, disk) in prepared.disks.enumerated() {
-                let loop = NamedLoop(name: "disk-\(index)", loop: try EventLoop())
-                loops.append(loop)
-                devices.append(BlockDevice(disk: disk.file, serial: disk.serial, loop: loop.loop))
-            }
+            var disks: [BlockDevice] = []
+            for disk in prepared.disks { disks.append(try BlockDevice(disk: disk.file, disk.options)) }
+            devices += disks
             devices.append(EntropyDevice(loop: io.loop))
             for share in prepared.shares.servers { devices.append(FileSharingDevice(server: share.server, tag: share.tag)) }
             if let vsock = prepared.vsock {
@@ -107,6 +106,7 @@ final class Machine: Sendable {
             self.power = power
             self.serial = serial
             self.loops = loops
+            self.disks = disks
             self.transports = transports
             virtualMachine = vm
         } catch let error as MachineError {
@@ -181,6 +181,7 @@ final class Machine: Sendable {
                     entry.finished.open()
                 }
             }
+            for disk in disks { try disk.start() }
             for processor in processors { try processor.start() }
         } catch {
             throw MachineError("a thread could not be started: \(error); is a limit on processes (ulimit -u) too low?")

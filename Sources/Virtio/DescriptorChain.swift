@@ -86,6 +86,17 @@ public final class DescriptorChain {
         return vectors.byteCount - before == count
     }
 
+    /// The writable byte at `offset`, as guest memory: for an answer that comes when this chain is used for another request.
+    /// nil past the end.
+    public func writableByte(at offset: Int) -> GuestSlice? {
+        var byte: GuestSlice?
+        forEachSlice(writable: true, from: offset, count: 1) { slice in
+            byte = slice
+            return false
+        }
+        return byte
+    }
+
     /// Calls `body` with the parts of the readable or writable buffers that hold `count` bytes from `offset` on, until it
     /// returns false.
     @inline(__always)

@@ -60,6 +60,10 @@ public final class Virtqueue {
         }
     }
 
+    /// Whether there is a chain to take, or a reason to stop: cheap enough to be polled.
+    @inline(__always)
+    public var hasAvailable: Bool { available.loadAcquire(at: Ring.index) != nextAvailable }
+
     /// Takes the next available chain into `chain`; false when there is none. Every descriptor is read once and checked
     /// before the device sees it.
     public func next(_ chain: DescriptorChain) throws(QueueError) -> Bool {

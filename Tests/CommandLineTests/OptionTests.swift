@@ -34,6 +34,17 @@ struct OptionTests {
         ("a,ro,serial=12345678901234567890",
             DiskDescription(path: "a", readOnly: true, serial: "12345678901234567890")),
         ("a,serial=s=t,ro", DiskDescription(path: "a", readOnly: true, serial: "s=t")),
+        ("a,format=raw", DiskDescription(path: "a")), ("a,size=10G", DiskDescription(path: "a", creationSize: 10 << 30)),
+        ("a,size=512", DiskDescription(path: "a", creationSize: 512)),
+        ("a,size=2T,cache=none", DiskDescription(path: "a", creationSize: 2 << 40, cache: .none)),
+        ("a,cache=writeback,engine=auto", DiskDescription(path: "a")),
+        ("a,cache=writethrough", DiskDescription(path: "a", cache: .writethrough)),
+        ("a,engine=io_uring,queues=16", DiskDescription(path: "a", engine: .ioUring, queueCount: 16)),
+        ("a,engine=threads,queues=1", DiskDescription(path: "a", engine: .threads, queueCount: 1)),
+        ("a,iops=1000", DiskDescription(path: "a", requestLimit: .init(perSecond: 1000))),
+        ("a,iops-burst=2K,iops=1K,bps=10M,bps-burst=1M",
+            DiskDescription(path: "a", requestLimit: .init(perSecond: 1024, burst: 2048),
+                            byteLimit: .init(perSecond: 10 << 20, burst: 1 << 20))),
     ])
     func disk(text: String, disk: DiskDescription) throws {
         #expect(try DiskDescription(parsing: text) == disk)
@@ -42,7 +53,10 @@ struct OptionTests {
     @Test("--disk refuses anything else, formats among it", arguments: [
         "", ",ro", "a,", "a,rw", "a,RO", "a,ro,", "a,serial=", "a,serial=123456789012345678901", "a,serial=\u{7}",
         "a,serial=ü",
-        "a,format=qcow2",
+        "a,format=qcow2", "a,format=", "a,format", "a,size=", "a,size=0", "a,size=511", "a,size=513", "a,size=-1", "a,size=1X",
+        "a,size=8388608T", "a,size=99999999999999999999", "a,ro,size=1M", "a,cache=unsafe", "a,cache=", "a,engine=aio",
+        "a,queues=0", "a,queues=17", "a,queues=x", "a,iops=0", "a,iops=-1", "a,iops=2T", "a,bps=", "a,iops-burst=1",
+        "a,bps=1,iops-burst=1", "a,ro,ro", "a,serial=x,serial=y", "a,ro=1",
     ])
     func badDisk(text: String) {
         #expect(throws: Expected.self) { try DiskDescription(parsing: text) }

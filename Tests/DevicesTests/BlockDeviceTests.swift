@@ -10,35 +10,22 @@ struct BlockDeviceTests {
     private let directory = TemporaryDirectory()
     private static let pattern = (0..<8192).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
 
-    private func harness(readOnly: Bool = false, serial: String = "serial") throws -> BlockHarness {
-        try BlockHarness(path: directory.file("disk", Self.pattern), readOnly: readOnly, serial: serial)
+    private func harness(readOnly: Bool = false, serial: String = "serial", _ setup: BlockSetup = BlockSetup()) throws
+        -> BlockHarness {
+        try BlockHarness(path: directory.file("disk", Self.pattern), readOnly: readOnly, serial: serial, setup: setup)
     }
 
-    @Test("capacity, segments and block size are in configuration space; READ_ONLY only for a disk that is",
-          arguments: [false, true])
-    func configuration(readOnly: Bool) throws {
-        let block = try harness(readOnly: readOnly)
-        let transport = block.driver.transport
-        #expect(block.driver[MMIO.deviceID] == 2)
-        #expect(transport.read(offset: MMIO.configuration, size: 8) == 16)
-        #expect(transport.read(offset: MMIO.configuration + 12, size: 4) == 254)
-        #expect(transport.read(offset: MMIO.configuration + 20, size: 4) == 512)
-        #expect(block.driver.offeredFeatures & Block.readOnlyFeature == (readOnly ? Block.readOnlyFeature : 0))
-        // DISCARD and WRITE_ZEROES are not there to be promised.
-        #expect(block.driver.offeredFeatures & (1 << 13 | 1 << 14) == 0)
-    }
-
-    @Test("sectors are read where they lie")
-    func read() throws {
-        let block = try harness()
+    @Test("sectors are read where they lie", arguments: BlockSetup.all)
+    func read(setup: BlockSetup) throws {
+        let block = try harness(setup)
         let result = try block.request(Block.read, sector: 3, [.writable(Block.data, 1024)])
         #expect(result == (Block.ok, 1025))
         #expect(try block.memory.bytes(at: Block.data, count: 1025) == Array(Self.pattern[1536..<2560]) + [0])
     }
 
-    @Test("sectors are written where they belong, and nothing else is")
-    func write() throws {
-        let block = try harness()
+    @Test("sectors are written where they belong, and nothing else is", arguments: BlockSetup.all)
+    func write(setup: BlockSetup) throws {
+        let block = try harness(setup)
         try block.memory.write([UInt8](repeating: 0xEE, count: 512), at: Block.data)
         let result = try block.request(Block.write, sector: 15, [.readable(Block.data, 512)])
         #expect(result == (Block.ok, 1))
@@ -110,38 +97,52 @@ struct BlockDeviceTests {
         #expect(try block.request(Block.read, sector: 0, [.writable(Block.data, 512)]) == (Block.ok, 513))
     }
 
-    @Test("a file that has shrunk reads with an I/O error, not with old bytes")
-    func shrunk() throws {
-        let block = try harness()
+    @Test("a file that has shrunk reads with an I/O error, not with old bytes", arguments: BlockSetup.all)
+    func shrunk(setup: BlockSetup) throws {
+        let block = try harness(setup)
         #expect(truncate(directory.path("disk"), 1000) == 0)
         #expect(try block.request(Block.read, sector: 1, [.writable(Block.data, 512)]).status == Block.ioError)
         #expect(try block.request(Block.read, sector: 8, [.writable(Block.data, 512)]).status == Block.ioError)
         #expect(try block.request(Block.read, sector: 0, [.writable(Block.data, 512)]).status == Block.ok)
     }
 
-    @Test("a write that the host cannot store, in whole or in part, is an I/O error")
-    func fullDisk() throws {
+    @Test("a write that the host cannot store, in whole or in part, is an I/O error", arguments: BlockSetup.engines)
+    func fullDisk(setup: BlockSetup) throws {
         let file = try FullFile(Self.pattern)
-        let block = try BlockHarness(path: file.path)
+        let block = try BlockHarness(path: file.path, setup: setup)
         try file.fill(at: 4096)
         #expect(try block.request(Block.write, sector: 8, [.readable(Block.data, 512)]) == (Block.ioError, 1))
         #expect(try block.request(Block.write, sector: 7, [.readable(Block.data, 1024)]) == (Block.ioError, 1))
         #expect(try block.request(Block.write, sector: 7, [.readable(Block.data, 512)]) == (Block.ok, 1))
     }
 
-    @Test("a driver that took FLUSH gets its writes durable when it flushes, another with every write")
-    func writeThrough() throws {
-        for (features, expected) in [(MMIO.version1 | Block.flushFeature, 1), (MMIO.version1, 3)] as [(UInt64, Int)] {
-            let path = try directory.file("disk-\(expected)", Self.pattern)
-            let block = try BlockHarness(path: path, features: features)
-            let before = SynchronizedFiles.count(path)
-            for _ in 0..<3 {
-                #expect(try block.request(Block.write, sector: 0, [.readable(Block.data, 512)]).status == Block.ok)
-            }
+    @Test("a driver that took FLUSH gets its writes durable when it flushes, another with every write",
+          .enabled(if: ExtentMap.isTelling, "the file system of /tmp does not delay allocation"),
+          arguments: BlockSetup.engines)
+    func writeThrough(setup: BlockSetup) throws {
+        for features in [MMIO.version1 | Block.flushFeature, MMIO.version1] {
+            let path = try directory.sparseFile("disk-\(features)", size: 1 << 20)
+            let block = try BlockHarness(path: path, features: features, setup: setup)
+            #expect(try block.request(Block.write, sector: 8, [.readable(Block.data, 4096)]).status == Block.ok)
             if features & Block.flushFeature != 0 {
+                #expect(try ExtentMap(path).isDelayed)
                 #expect(try block.request(Block.flush, sector: 0).status == Block.ok)
             }
-            #expect(SynchronizedFiles.count(path) - before == expected)
+            #expect(try !ExtentMap(path).isDelayed)
         }
+    }
+
+    @Test("a write-through disk offers no FLUSH, and every write is durable at once",
+          .enabled(if: ExtentMap.isTelling, "the file system of /tmp does not delay allocation"),
+          arguments: [BlockSetup(.ioUring, cache: .writethrough), BlockSetup(.threads, cache: .writethrough)])
+    func writeThroughDisk(setup: BlockSetup) throws {
+        let path = try directory.sparseFile("disk", size: 1 << 20)
+        let block = try BlockHarness(path: path, features: MMIO.version1, setup: setup)
+        #expect(block.driver.offeredFeatures & Block.flushFeature == 0)
+        for sector in [0, 64, 512] as [UInt64] {
+            #expect(try block.request(Block.write, sector: sector, [.readable(Block.data, 4096)]).status == Block.ok)
+            #expect(try !ExtentMap(path).isDelayed)
+        }
+        #expect(try block.request(Block.flush, sector: 0).status == Block.ok)
     }
 }

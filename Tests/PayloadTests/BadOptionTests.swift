@@ -36,12 +36,18 @@ extension SvmmBoot {
         }
 
         @Test("disk options", arguments: [
-            ("disk,foo", "expected ro or serial=S after the path, found 'foo'"),
-            ("disk,", "expected ro or serial=S after the path, found ''"),
-            ("disk,RO", "expected ro or serial=S after the path, found 'RO'"), (",ro", "expected PATH"),
+            ("disk,foo", "expected ro or one of * after the path, found 'foo'"),
+            ("disk,", "expected ro or one of * after the path, found ''"),
+            ("disk,RO", "expected ro or one of * after the path, found 'RO'"), (",ro", "expected PATH"),
             ("disk,serial=", "expected a serial of 1 to 20 printable ASCII characters"),
             ("disk,serial=123456789012345678901", "expected a serial of 1 to 20"),
             ("disk,serial=ä", "expected a serial of 1 to 20"),
+            ("disk,format=qcow2", "expected format=raw, found 'qcow2'"),
+            ("disk,size=100", "expected size= of 512 bytes or more, a multiple of 512*found '100'"),
+            ("disk,cache=fast", "expected cache=writeback|writethrough|none, found 'fast'"),
+            ("disk,engine=aio", "expected engine=auto|io_uring|threads, found 'aio'"),
+            ("disk,queues=17", "expected 1 to 16 queues"), ("disk,iops=0", "expected iops= of 1 to 1T*found '0'"),
+            ("disk,iops-burst=5", "expected iops= with iops-burst="), ("disk,ro,ro", "expected ro once"),
         ])
         func diskOptions(option: String, pattern: String) throws {
             try refusal.expect(with: ["--disk", option], status: 2,

@@ -58,6 +58,50 @@ extension SvmmBoot {
             ]), "\(finished.lines)")
         }
 
+        @Test("what the guest writes is what it reads, however the disk is served", arguments: [
+            "engine=io_uring", "engine=threads", "cache=none,engine=io_uring", "cache=none,engine=threads",
+            "cache=writethrough", "queues=4", "iops=10K,iops-burst=10,bps=100M",
+        ])
+        func verify(options: String) throws {
+            let directory = TemporaryDirectory()
+            let path = directory.path("disk")
+            let finished = try Svmm.run("block", "", ["--disk", "\(path),size=1M,format=raw,\(options)"])
+            expect(finished)
+            #expect(finished.lines.last == "block: ok requests=512", "\(finished.lines)")
+            for index in [0, 511] {
+                let found = try word(of: path, at: (2048 - Self.chunk / 512) * 512 + 8 * index)
+                #expect(found == Self.pattern(sector: 2048 - Self.chunk / 512, word: UInt64(index), round: 3))
+            }
+        }
+
+        @Test("a disk is made when it is missing, and no other size is taken for it")
+        func creation() throws {
+            let directory = TemporaryDirectory()
+            let path = directory.path("disk")
+            expect(try Svmm.run("block", "", ["--disk", "\(path),size=10G"]))
+            let refused = try Svmm.run("power", "", ["--disk", "\(path),size=11G"])
+            #expect(refused.end == .exited(1))
+            let line = "svmm: --disk \(path): 10737418240 bytes long, and size= says 11811160064*"
+            #expect(matches(refused.errorLines, [line]), "\(refused.errors)")
+        }
+
+        @Test("what the guest has written and flushed is in the file when svmm is killed", arguments: [
+            "engine=io_uring", "engine=threads", "cache=none",
+        ])
+        func killed(options: String) throws {
+            let directory = TemporaryDirectory()
+            let path = try directory.sparseFile("disk", size: 1 << 20)
+            let process = try Svmm.start("block", "block.end=spin", ["--disk", "\(path),\(options)"])
+            try process.output.wait(for: "block: ok requests=512")
+            process.signal(SIGKILL)
+            #expect(try process.waitForEnd() == .killed(SIGKILL))
+            for index in [0, 511] {
+                #expect(try word(of: path, at: 8 * index) == Self.pattern(sector: 0, word: UInt64(index), round: 3))
+            }
+            // And nobody holds the disk any more.
+            expect(try Svmm.run("block", "", ["--disk", path]))
+        }
+
         @Test("a read-only disk is offered as such and stays as it was")
         func readOnly() throws {
             let directory = TemporaryDirectory()

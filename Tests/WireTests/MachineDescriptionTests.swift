@@ -7,7 +7,10 @@ import Wire
 struct MachineDescriptionTests {
     static let full = MachineDescription(
         kernel: "/boot/vmlinuz", initrd: "/boot/initrd", bootProtocol: .pvh, commandLine: "quiet root=/dev/vda",
-        disks: [DiskDescription(path: "a.raw"), DiskDescription(path: "b.raw", readOnly: true, serial: "S-1")],
+        disks: [DiskDescription(path: "a.raw"), DiskDescription(path: "b.raw", readOnly: true, serial: "S-1"),
+                DiskDescription(path: "c.raw", creationSize: 1 << 40, cache: .none, engine: .ioUring, queueCount: 16,
+                                requestLimit: .init(perSecond: 1000), byteLimit: .init(perSecond: 1 << 30, burst: 1)),
+                DiskDescription(path: "d.raw", cache: .writethrough, engine: .threads)],
         shares: [ControlMessageTests.share, ShareDescription(path: "/home", tag: "home", ownership: .mapped)],
         shareRoots: ["all", "none"],
         vsock: VsockDescription(backend: .user(path: "/v"), contextID: 77, forwardedPorts: [1, 2374]), name: "web",

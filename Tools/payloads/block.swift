@@ -44,6 +44,7 @@ func verify(_ device: VirtioDevice) {
         requests += 2 * count
     }
     report("ok requests=\(requests)")
+    if Options.word("block.end", is: "spin") { while true { fence() } }
 }
 
 func identify(_ block: inout BlockQueue) {

@@ -37,7 +37,9 @@
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/io_uring.h>
 #include <linux/openat2.h>
 #include <linux/vhost.h>
 #include <linux/vm_sockets.h>
@@ -154,6 +156,8 @@ static const unsigned long svmm_vhost_set_vring_call = VHOST_SET_VRING_CALL;
 static const unsigned long svmm_vhost_vsock_set_guest_cid = VHOST_VSOCK_SET_GUEST_CID;
 static const unsigned long svmm_vhost_vsock_set_running = VHOST_VSOCK_SET_RUNNING;
 static const unsigned long svmm_blkgetsize64 = BLKGETSIZE64;
+static const unsigned long svmm_blkdiscard = BLKDISCARD;
+static const unsigned long svmm_blksszget = BLKSSZGET;
 static const unsigned long svmm_tiocgwinsz = TIOCGWINSZ;
 
 /* ---- structures with flexible array members ------------------------------------------------------------------ */
@@ -240,6 +244,16 @@ static inline void svmm_store_release_u16(void *address, uint16_t value)
 {
     __atomic_store_n((uint16_t *)address, value, __ATOMIC_RELEASE);
 }
+static inline uint32_t svmm_load_acquire_u32(const void *address)
+{
+    return __atomic_load_n((const uint32_t *)address, __ATOMIC_ACQUIRE);
+}
+static inline void svmm_store_release_u32(void *address, uint32_t value)
+{
+    __atomic_store_n((uint32_t *)address, value, __ATOMIC_RELEASE);
+}
+/* For loops that poll memory: lets the processor's other thread run. */
+static inline void svmm_pause(void) { __builtin_ia32_pause(); }
 static inline void svmm_full_barrier(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 /* ---- the program itself --------------------------------------------------------------------------------------- */
@@ -330,6 +344,9 @@ static inline uint64_t svmm_device_number(uint32_t major_number, uint32_t minor_
     return makedev(major_number, minor_number);
 }
 
+static inline uint32_t svmm_device_major(uint64_t number) { return major(number); }
+static inline uint32_t svmm_device_minor(uint64_t number) { return minor(number); }
+
 static inline int svmm_renameat(int from, const char *name, int to, const char *new_name)
 {
     return renameat(from, name, to, new_name);
@@ -357,6 +374,72 @@ enum svmm_file_flags {
     SVMM_RESOLVE_BELOW = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
     SVMM_UTIME_NOW = UTIME_NOW,
     SVMM_UTIME_OMIT = UTIME_OMIT,
+};
+
+/* ---- io_uring(7): glibc has no wrappers -------------------------------------------------------------------------- */
+
+static inline int svmm_io_uring_setup(unsigned entries, struct io_uring_params *parameters)
+{
+    return (int)syscall(SYS_io_uring_setup, entries, parameters);
+}
+
+static inline int svmm_io_uring_enter(int ring, unsigned submit, unsigned wait, unsigned flags)
+{
+    return (int)syscall(SYS_io_uring_enter, ring, submit, wait, flags, 0, 0);
+}
+
+static inline int svmm_io_uring_register(int ring, unsigned operation, const void *argument, unsigned count)
+{
+    return (int)syscall(SYS_io_uring_register, ring, operation, argument, count);
+}
+
+/* Fills an entry, whose fields are unions: `operation_flags` is rw_flags, fsync_flags or poll32_events. */
+static inline void svmm_io_uring_prepare(struct io_uring_sqe *entry, unsigned operation, unsigned flags, int file,
+                                         const void *address, uint32_t length, uint64_t offset,
+                                         uint32_t operation_flags, uint64_t tag)
+{
+    memset(entry, 0, sizeof(*entry));
+    entry->opcode = (uint8_t)operation;
+    entry->flags = (uint8_t)flags;
+    entry->fd = file;
+    entry->off = offset;
+    entry->addr = (uint64_t)(uintptr_t)address;
+    entry->len = length;
+    entry->rw_flags = (int)operation_flags;
+    entry->user_data = tag;
+}
+
+enum svmm_io_uring_flags {
+    SVMM_IORING_SETUP_CLAMP = IORING_SETUP_CLAMP,
+    SVMM_IORING_SETUP_CQSIZE = IORING_SETUP_CQSIZE,
+    SVMM_IORING_SETUP_FOR_ONE_THREAD = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+    SVMM_IORING_SETUP_COOP_TASKRUN = IORING_SETUP_COOP_TASKRUN,
+    SVMM_IOSQE_FIXED_FILE = IOSQE_FIXED_FILE,
+    SVMM_IOSQE_ASYNC = IOSQE_ASYNC,
+};
+
+/* ---- disks ------------------------------------------------------------------------------------------------------- */
+
+/* What O_DIRECT wants, of STATX_DIOALIGN (Linux 6.1); 0 where the kernel or the file system does not say. */
+static inline int svmm_direct_alignment(int fd, uint32_t *memory, uint32_t *offset)
+{
+    struct statx status;
+    if (statx(fd, "", AT_EMPTY_PATH, 0x2000 /* STATX_DIOALIGN */, &status) < 0) return -1;
+    /* stx_dio_mem_align and stx_dio_offset_align follow stx_mnt_id; glibc 2.36 has spare words there. */
+    const uint8_t *fields = (const uint8_t *)&status + 0x98;
+    *memory = *offset = 0;
+    if (status.stx_mask & 0x2000) {
+        memcpy(memory, fields, 4);
+        memcpy(offset, fields + 4, 4);
+    }
+    return 0;
+}
+
+enum svmm_disk_flags {
+    SVMM_O_DIRECT = O_DIRECT,
+    SVMM_PUNCH_HOLE = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+    SVMM_ZERO_RANGE = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+    SVMM_ALLOCATE = FALLOC_FL_KEEP_SIZE,
 };
 
 #endif

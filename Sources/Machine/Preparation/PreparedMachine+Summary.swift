@@ -20,7 +20,7 @@ extension PreparedMachine {
         for region in layout.regions { lines.append("ram: \(range(region.start, region.end))") }
         for (index, disk) in disks.enumerated() {
             let size = disk.file.size
-            lines.append("disk: \(description.disks[index].path) (\(size) bytes, \(disk.file.isReadOnly ? "read-only" : "read-write"), serial \(disk.serial))")
+            lines.append("disk: \(description.disks[index].path) (\(size) bytes, \(disk.file.isReadOnly ? "read-only" : "read-write"), serial \(disk.options.serial))")
         }
         for share in description.shares {
             let words = [share.readOnly ? "read-only" : "read-write", share.ownership.text] + (share.allowsDevices ? ["devices"] : [])

@@ -18,7 +18,7 @@ public struct PreparedMachine: ~Copyable {
 
     struct PreparedDisk {
         let file: DiskFile
-        let serial: String
+        let options: BlockOptions
     }
 
     /// Virtio devices at the most, the entropy device among them: each has an interrupt of its own.
@@ -43,7 +43,7 @@ public struct PreparedMachine: ~Copyable {
         let kernel = try Self.openKernel(description)
         let initrd = try description.initrd.map { (path) throws(MachineError) in try Self.openInitrd(path) }
         let loader = try Self.plan(description, layout, kernel.plan, initrd?.size)
-        let disks = try Self.openDisks(description.disks)
+        let disks = try Self.openDisks(description)
         let shares = try PreparedShares(description)
         // Last, so that nothing is left behind when something else is wrong.
         let state = try description.dryRun ? nil : description.stateDirectory.map { (path) throws(MachineError) in
@@ -125,19 +125,6 @@ public struct PreparedMachine: ~Copyable {
             }
             throw MachineError("\(option): \(error)")
         }
-    }
-
-    private static func openDisks(_ descriptions: [DiskDescription]) throws(MachineError) -> [PreparedDisk] {
-        var disks: [PreparedDisk] = []
-        for (index, disk) in descriptions.enumerated() {
-            do throws(DiskError) {
-                let file = try DiskFile(path: disk.path, readOnly: disk.readOnly)
-                disks.append(PreparedDisk(file: file, serial: disk.serial ?? "svmm-disk-\(index)"))
-            } catch {
-                throw MachineError("--disk \(disk.path): \(error)")
-            }
-        }
-        return disks
     }
 }
 

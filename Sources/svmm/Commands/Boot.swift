@@ -22,8 +22,11 @@ struct Boot: ParsableCommand {
     var initrd: String?
 
     @Option(parsing: .singleValue,
-            help: ArgumentHelp("Raw disk image or block device; may be given several times.",
-                               valueName: "path[,ro][,serial=s]"),
+            help: ArgumentHelp(
+                "Raw disk image or block device; may be given several times. Options: ro, serial=S, size=SIZE (made if "
+                    + "missing), format=raw, cache=writeback|writethrough|none, engine=auto|io_uring|threads, queues=N "
+                    + "(default: one for each CPU), iops=N, iops-burst=N, bps=SIZE, bps-burst=SIZE.",
+                valueName: "path[,option]..."),
             transform: { try DiskDescription(parsing: $0) })
     var disk: [DiskDescription] = []
 

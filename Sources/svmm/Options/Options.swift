@@ -39,32 +39,6 @@ struct MemorySize: CustomStringConvertible {
     }
 }
 
-extension DiskDescription {
-    /// `--disk PATH[,ro][,serial=S]`.
-    init(parsing argument: String) throws(Expected) {
-        let words = argument.split(separator: ",", omittingEmptySubsequences: false)
-        guard let path = words.first, !path.isEmpty else { throw Expected("PATH[,ro][,serial=S]") }
-        self.init(path: String(path))
-        for word in words.dropFirst() {
-            if word == "ro" {
-                readOnly = true
-            } else if word.hasPrefix("serial=") {
-                serial = try Self.checkedSerial(String(word.dropFirst("serial=".count)))
-            } else {
-                throw Expected("ro or serial=S after the path, found '\(word)'")
-            }
-        }
-    }
-
-    private static func checkedSerial(_ serial: String) throws(Expected) -> String {
-        let isPrintable = serial.utf8.allSatisfy { (0x20...0x7E).contains($0) }
-        guard !serial.isEmpty, serial.utf8.count <= maximumSerialLength, isPrintable else {
-            throw Expected("a serial of 1 to \(maximumSerialLength) printable ASCII characters")
-        }
-        return serial
-    }
-}
-
 extension ConsoleDescription {
     /// `--console stdio|file=PATH|unix=PATH|none`.
     init(parsing argument: String) throws(Expected) {
