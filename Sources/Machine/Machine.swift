@@ -22,7 +22,8 @@ final class Machine: Sendable {
     private let virtualMachine: VirtualMachine
     private let power: PowerManagement
     private let loops: [NamedLoop]
-    private let disks: [BlockDevice]
+    /// In the order of the description.
+    let disks: [BlockDevice]
     private let transports: [MMIOTransport]
     private let processors: [ProcessorThread]
     private let ending: MachineEnding
@@ -71,7 +72,7 @@ final class Machine: Sendable {
             var devices: [any VirtioDevice] = []
             var loops = [io]
             var disks: [BlockDevice] = []
-            for disk in prepared.disks { disks.append(try BlockDevice(disk: disk.file, disk.options)) }
+            for disk in prepared.disks { disks.append(try disk.makeDevice()) }
             devices += disks
             devices.append(EntropyDevice(loop: io.loop))
             for share in prepared.shares.servers { devices.append(FileSharingDevice(server: share.server, tag: share.tag)) }

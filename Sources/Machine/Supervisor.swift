@@ -80,15 +80,8 @@ public final class Supervisor {
     /// Makes the control socket, if the machine has a state directory, and serves it on the control loop.
     private func serveControl(_ prepared: borrowing PreparedMachine) throws(MachineError) {
         guard let state = prepared.state else { return }
-        let (shares, vsock) = (prepared.shares, prepared.vsock)
-        let server = try ControlServer(path: state.file(StateFiles.control), loop: loop) { request in
-            switch request {
-            case .addShare(let share): shares.add(share).map { .failed($0) } ?? .done
-            case .removeShare(let tag, let name): shares.remove(tag: tag, name: name).map { .failed($0) } ?? .done
-            case .listShares: .shares(shares.list)
-            case .vsock: vsock.map { .vsock($0.endpoint) } ?? .failed("the machine has no vsock device, expected one by --vsock")
-            }
-        }
+        let requests = ControlRequests(prepared) { [unowned self] in machine }
+        let server = try ControlServer(path: state.file(StateFiles.control), loop: loop) { requests.answer($0) }
         control = server
         try Self.setUp { () throws(Errno) in try server.start() }
     }

@@ -11,6 +11,10 @@ public enum ControlRequest: Equatable, Sendable {
     case listShares
     /// Where the guest's sockets are.
     case vsock
+    /// Gives a disk, counted from 0, another size in bytes.
+    case resizeDisk(index: UInt32, size: UInt64)
+    /// Gives a placeholder its disk: path, readOnly, creationSize and cache count, the rest was settled at the start.
+    case attachDisk(index: UInt32, DiskDescription)
 }
 
 /// An answer to a `ControlRequest`.
@@ -74,6 +78,14 @@ extension ControlRequest {
                 encoder.encode(name)
             case .listShares: encoder.encode(3 as UInt8)
             case .vsock: encoder.encode(4 as UInt8)
+            case .resizeDisk(let index, let size):
+                encoder.encode(8 as UInt8)
+                encoder.encode(index)
+                encoder.encode(size)
+            case .attachDisk(let index, let disk):
+                encoder.encode(9 as UInt8)
+                encoder.encode(index)
+                disk.encode(&encoder)
             }
         }
     }
@@ -89,6 +101,8 @@ extension ControlRequest {
                                     name: try decoder.decodeString(limit: ShareDescription.tagLengths.upperBound))
             case 3: return .listShares
             case 4: return .vsock
+            case 8: return .resizeDisk(index: try decoder.decode(UInt32.self), size: try decoder.decode(UInt64.self))
+            case 9: return .attachDisk(index: try decoder.decode(UInt32.self), try DiskDescription(&decoder))
             case let other: throw .invalidValue(offset: offset, found: UInt64(other))
             }
         }

@@ -17,7 +17,7 @@ extension MachineDescription {
         encoder.encode(initrd) { $0.encode($1) }
         encoder.encode(bootProtocol.rawValue)
         encoder.encode(commandLine)
-        encoder.encode(disks) { $1.encode(into: &$0) }
+        encoder.encode(disks) { $1.encode(&$0) }
         encoder.encode(shares) { $1.encode(&$0) }
         encoder.encode(shareRoots) { $0.encode($1) }
         encoder.encode(vsock) { $1.encode(&$0) }
@@ -47,7 +47,7 @@ extension MachineDescription {
         bootProtocol = try Self.decodeChoice(&decoder, BootProtocol.init(rawValue:))
         commandLine = try decoder.decodeString(limit: Self.commandLineLimit)
         disks = try decoder.decodeArray(limit: Self.diskLimit) { (decoder) throws(WireError) in
-            try DiskDescription(decoding: &decoder, pathLimit: Self.pathLimit)
+            try DiskDescription(&decoder)
         }
         shares = try decoder.decodeArray(limit: Self.shareLimit) { (decoder) throws(WireError) in
             try ShareDescription(&decoder)
@@ -83,59 +83,12 @@ extension MachineDescription {
         }
     }
 
-    fileprivate static func decodeChoice<Choice>(
+    static func decodeChoice<Choice>(
         _ decoder: inout WireDecoder, _ make: (UInt8) -> Choice?
     ) throws(WireError) -> Choice {
         let offset = decoder.offset
         let value = try decoder.decode(UInt8.self)
         guard let choice = make(value) else { throw .invalidValue(offset: offset, found: UInt64(value)) }
         return choice
-    }
-}
-
-extension DiskDescription {
-    fileprivate func encode(into encoder: inout WireEncoder) {
-        encoder.encode(path)
-        encoder.encode(readOnly)
-        encoder.encode(serial) { $0.encode($1) }
-        encoder.encode(creationSize) { $0.encode($1) }
-        encoder.encode(cache.rawValue)
-        encoder.encode(engine.rawValue)
-        encoder.encode(queueCount.map { UInt32($0) }) { $0.encode($1) }
-        for limit in [requestLimit, byteLimit] {
-            encoder.encode(limit) { encoder, limit in
-                encoder.encode(limit.perSecond)
-                encoder.encode(limit.burst) { $0.encode($1) }
-            }
-        }
-    }
-
-    fileprivate init(decoding decoder: inout WireDecoder, pathLimit: Int) throws(WireError) {
-        path = try decoder.decodeString(limit: pathLimit)
-        readOnly = try decoder.decode(Bool.self)
-        serial = try decoder.decodeOptional { (decoder) throws(WireError) in
-            try decoder.decodeString(limit: DiskDescription.maximumSerialLength)
-        }
-        creationSize = try decoder.decodeOptional { (decoder) throws(WireError) in try decoder.decode(UInt64.self) }
-        cache = try MachineDescription.decodeChoice(&decoder, Cache.init(rawValue:))
-        engine = try MachineDescription.decodeChoice(&decoder, Engine.init(rawValue:))
-        queueCount = try decoder.decodeOptional { (decoder) throws(WireError) in
-            let offset = decoder.offset
-            let count = try decoder.decode(UInt32.self)
-            guard let queues = Int(exactly: count), Self.queueCounts.contains(queues) else {
-                throw .invalidValue(offset: offset, found: UInt64(count))
-            }
-            return queues
-        }
-        requestLimit = try Self.decodeLimit(&decoder)
-        byteLimit = try Self.decodeLimit(&decoder)
-    }
-
-    private static func decodeLimit(_ decoder: inout WireDecoder) throws(WireError) -> RateLimit? {
-        try decoder.decodeOptional { (decoder) throws(WireError) in
-            RateLimit(perSecond: try decoder.decode(UInt64.self), burst: try decoder.decodeOptional {
-                (decoder) throws(WireError) in try decoder.decode(UInt64.self)
-            })
-        }
     }
 }

@@ -1,6 +1,7 @@
 import Devices
 import LinuxSystem
 import MachineProtocol
+import Synchronization
 
 extension PreparedMachine {
     /// Opens and locks the disks, and settles how each is served.
@@ -9,9 +10,8 @@ extension PreparedMachine {
         for (index, disk) in machine.disks.enumerated() {
             if disk.engine == .ioUring { try checkRing(disk) }
             do throws(DiskError) {
-                let file = try DiskFile(path: disk.path, readOnly: disk.readOnly, cache: DiskCache(disk.cache),
-                                        creationSize: disk.creationSize)
-                disks.append(PreparedDisk(file: file, options: options(disk, index, machine)))
+                let file = disk.isPlaceholder ? nil : try DiskFile(disk)
+                disks.append(PreparedDisk(file, isReadOnly: disk.readOnly, options: options(disk, index, machine)))
             } catch {
                 throw MachineError("--disk \(disk.path): \(error)")
             }
@@ -41,6 +41,43 @@ extension PreparedMachine {
         } catch {
             throw MachineError("--disk \(disk.path): engine=io_uring: \(error); expected a kernel that allows io_uring (kernel.io_uring_disabled), or engine=auto or threads")
         }
+    }
+}
+
+extension DiskFile {
+    /// Opens and locks what is described.
+    convenience init(_ disk: DiskDescription) throws(DiskError) {
+        try self.init(path: disk.path, readOnly: disk.readOnly, cache: DiskCache(disk.cache), creationSize: disk.creationSize)
+    }
+}
+
+/// A disk of the machine, or the place of one: what it holds stays when the machine restarts.
+final class PreparedDisk: Sendable {
+    let options: BlockOptions
+    let isReadOnly: Bool
+    private let opened: Mutex<DiskFile?>
+
+    init(_ file: DiskFile?, isReadOnly: Bool, options: BlockOptions) {
+        opened = Mutex(file)
+        self.isReadOnly = isReadOnly
+        self.options = options
+    }
+
+    /// nil: a placeholder.
+    var file: DiskFile? { opened.withLock { $0 } }
+
+    /// For one machine.
+    func makeDevice() throws(Errno) -> BlockDevice {
+        if let file { try BlockDevice(disk: file, options) } else { try BlockDevice(placeholderReadOnly: isReadOnly, options) }
+    }
+
+    /// Gives the placeholder its disk, in the machine that runs and in those that come after it.
+    func attach(_ description: DiskDescription, to device: BlockDevice) throws(BlockDeviceError) {
+        if file != nil { throw .occupied }
+        let file: DiskFile
+        do throws(DiskError) { file = try DiskFile(description) } catch { throw .disk(error) }
+        try device.attach(file)
+        opened.withLock { $0 = file }
     }
 }
 

@@ -19,8 +19,11 @@ extension PreparedMachine {
         lines.append("memory: \(layout.size >> 20) MiB")
         for region in layout.regions { lines.append("ram: \(range(region.start, region.end))") }
         for (index, disk) in disks.enumerated() {
-            let size = disk.file.size
-            lines.append("disk: \(description.disks[index].path) (\(size) bytes, \(disk.file.isReadOnly ? "read-only" : "read-write"), serial \(disk.options.serial))")
+            guard let file = disk.file else {
+                lines.append("disk: none yet (\(disk.isReadOnly ? "read-only" : "read-write"), serial \(disk.options.serial))")
+                continue
+            }
+            lines.append("disk: \(description.disks[index].path) (\(file.size) bytes, \(file.isReadOnly ? "read-only" : "read-write"), serial \(disk.options.serial))")
         }
         for share in description.shares {
             let words = [share.readOnly ? "read-only" : "read-write", share.ownership.text] + (share.allowsDevices ? ["devices"] : [])

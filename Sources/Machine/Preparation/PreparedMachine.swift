@@ -16,11 +16,6 @@ public struct PreparedMachine: ~Copyable {
     let vsock: PreparedVsock?
     let state: StateDirectory?
 
-    struct PreparedDisk {
-        let file: DiskFile
-        let options: BlockOptions
-    }
-
     /// Virtio devices at the most, the entropy device among them: each has an interrupt of its own.
     public static var maximumDeviceCount: Int { AddressMap.interrupts.count }
 
@@ -81,7 +76,7 @@ public struct PreparedMachine: ~Copyable {
     private static func checkConsole(_ description: MachineDescription) throws(MachineError) {
         guard case .file(let path) = description.console, let console = try? fileStatus(at: path),
               console.kind != .characterDevice else { return }
-        let others = [("--kernel", description.kernel)] + description.disks.map { ("--disk", $0.path) }
+        let others = [("--kernel", description.kernel)] + description.disks.filter { !$0.isPlaceholder }.map { ("--disk", $0.path) }
             + (description.initrd.map { [("--initrd", $0)] } ?? [])
         for (option, other) in others where (try? fileStatus(at: other))?.identity == console.identity {
             throw MachineError("--console file=\(path): the same file as \(option) \(other), expected one of its own")

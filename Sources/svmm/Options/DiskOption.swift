@@ -2,13 +2,16 @@ import MachineProtocol
 
 extension DiskDescription {
     static let syntax = "PATH[,ro][,OPTION=VALUE]..."
+    /// In the place of a path: the disk comes later.
+    private static let placeholder = "none"
     private static let words = "serial, size, format, cache, engine, queues, iops, iops-burst, bps, bps-burst"
 
     /// `--disk PATH[,ro][,serial=S][,size=SIZE]…`; svmm-boot(1) has the list.
     init(parsing argument: String) throws(Expected) {
         let words = argument.split(separator: ",", omittingEmptySubsequences: false)
         guard let path = words.first, !path.isEmpty else { throw Expected(Self.syntax) }
-        self.init(path: String(path))
+        let isPlaceholder = path == Self.placeholder
+        self.init(path: isPlaceholder ? "" : String(path), isPlaceholder: isPlaceholder)
         var seen: Set<Substring> = []
         var bursts: (requests: UInt64?, bytes: UInt64?) = (nil, nil)
         for word in words.dropFirst() {
@@ -36,6 +39,9 @@ extension DiskDescription {
             default: throw Self.unknown(word)
             }
         }
+        if isPlaceholder, creationSize != nil || cache != .writeback {
+            throw Expected("size= and cache= with the disk that svmm disk attach brings, not with none")
+        }
         if readOnly, creationSize != nil { throw Expected("size= without ro: a new disk is to be written to") }
         if bursts.requests != nil, requestLimit == nil { throw Expected("iops= with iops-burst=") }
         if bursts.bytes != nil, byteLimit == nil { throw Expected("bps= with bps-burst=") }
@@ -56,9 +62,9 @@ extension DiskDescription {
     }
 
     /// 512 bytes to 8 EiB less one sector, which is what a file's size can be.
-    private static func size(_ text: String) throws(Expected) -> UInt64 {
+    static func size(_ text: String) throws(Expected) -> UInt64 {
         guard let size = bytes(text), size >= 512, size % 512 == 0, size <= UInt64(Int64.max) else {
-            throw Expected("size= of 512 bytes or more, a multiple of 512, as a number with K, M, G or T; found '\(text)'")
+            throw Expected("a size of 512 bytes or more, a multiple of 512, as a number with K, M, G or T; found '\(text)'")
         }
         return size
     }

@@ -1,0 +1,45 @@
+import Devices
+import MachineProtocol
+
+/// What a machine does when it is asked through its control socket. On the control loop's thread.
+final class ControlRequests {
+    private let disks: [PreparedDisk]
+    private let shares: PreparedShares
+    private let vsock: PreparedVsock?
+    /// The machine that runs now: a restart brings another.
+    private let machine: () -> Machine?
+
+    init(_ prepared: borrowing PreparedMachine, machine: @escaping () -> Machine?) {
+        disks = prepared.disks
+        shares = prepared.shares
+        vsock = prepared.vsock
+        self.machine = machine
+    }
+
+    func answer(_ request: ControlRequest) -> ControlReply {
+        switch request {
+        case .addShare(let share): shares.add(share).map { .failed($0) } ?? .done
+        case .removeShare(let tag, let name): shares.remove(tag: tag, name: name).map { .failed($0) } ?? .done
+        case .listShares: .shares(shares.list)
+        case .vsock: vsock.map { .vsock($0.endpoint) } ?? .failed("the machine has no vsock device, expected one by --vsock")
+        case .resizeDisk(let index, let size):
+            change(disk: index) { (_, device) throws(BlockDeviceError) in try device.resize(to: size) }
+        case .attachDisk(let index, let description):
+            change(disk: index) { (disk, device) throws(BlockDeviceError) in try disk.attach(description, to: device) }
+        }
+    }
+
+    private func change(
+        disk index: UInt32, _ body: (PreparedDisk, BlockDevice) throws(BlockDeviceError) -> Void
+    ) -> ControlReply {
+        guard index < disks.count, let device = machine()?.disks[Int(index)] else {
+            return .failed("disk \(index): there is none, expected \(disks.isEmpty ? "a machine with disks" : "0 to \(disks.count - 1)")")
+        }
+        do throws(BlockDeviceError) {
+            try body(disks[Int(index)], device)
+            return .done
+        } catch {
+            return .failed("disk \(index): \(error)")
+        }
+    }
+}

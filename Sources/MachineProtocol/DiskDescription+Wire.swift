@@ -1,0 +1,53 @@
+import Wire
+
+extension DiskDescription {
+    // More than a command line holds, as in `MachineDescription`.
+    private static let pathLimit = 1 << 17
+
+    func encode(_ encoder: inout WireEncoder) {
+        encoder.encode(path)
+        encoder.encode(isPlaceholder)
+        encoder.encode(readOnly)
+        encoder.encode(serial) { $0.encode($1) }
+        encoder.encode(creationSize) { $0.encode($1) }
+        encoder.encode(cache.rawValue)
+        encoder.encode(engine.rawValue)
+        encoder.encode(queueCount.map { UInt32($0) }) { $0.encode($1) }
+        for limit in [requestLimit, byteLimit] {
+            encoder.encode(limit) { encoder, limit in
+                encoder.encode(limit.perSecond)
+                encoder.encode(limit.burst) { $0.encode($1) }
+            }
+        }
+    }
+
+    init(_ decoder: inout WireDecoder) throws(WireError) {
+        path = try decoder.decodeString(limit: Self.pathLimit)
+        isPlaceholder = try decoder.decode(Bool.self)
+        readOnly = try decoder.decode(Bool.self)
+        serial = try decoder.decodeOptional { (decoder) throws(WireError) in
+            try decoder.decodeString(limit: DiskDescription.maximumSerialLength)
+        }
+        creationSize = try decoder.decodeOptional { (decoder) throws(WireError) in try decoder.decode(UInt64.self) }
+        cache = try MachineDescription.decodeChoice(&decoder, Cache.init(rawValue:))
+        engine = try MachineDescription.decodeChoice(&decoder, Engine.init(rawValue:))
+        queueCount = try decoder.decodeOptional { (decoder) throws(WireError) in
+            let offset = decoder.offset
+            let count = try decoder.decode(UInt32.self)
+            guard let queues = Int(exactly: count), Self.queueCounts.contains(queues) else {
+                throw .invalidValue(offset: offset, found: UInt64(count))
+            }
+            return queues
+        }
+        requestLimit = try Self.decodeLimit(&decoder)
+        byteLimit = try Self.decodeLimit(&decoder)
+    }
+
+    private static func decodeLimit(_ decoder: inout WireDecoder) throws(WireError) -> RateLimit? {
+        try decoder.decodeOptional { (decoder) throws(WireError) in
+            RateLimit(perSecond: try decoder.decode(UInt64.self), burst: try decoder.decodeOptional {
+                (decoder) throws(WireError) in try decoder.decode(UInt64.self)
+            })
+        }
+    }
+}
