@@ -38,6 +38,11 @@ func variable(_ name: String) -> String {
     getenv(name).map { String(cString: $0) } ?? ""
 }
 
+enum SlowTests {
+    /// Whether to run all there is, however long it takes.
+    static let areWanted = variable("SVMM_SLOW_TESTS") == "1"
+}
+
 extension Trait where Self == ConditionTrait {
     static var needsHardwareKVM: Self {
         .enabled(if: Requirement.kvmProblem == nil, "\(Requirement.kvmProblem ?? "")")
@@ -46,6 +51,10 @@ extension Trait where Self == ConditionTrait {
     static var needsGuests: Self {
         .enabled(if: Requirement.missingVariables.isEmpty,
                  "Tools/run-tests runs it, and sets \(Requirement.missingVariables.joined(separator: ", "))")
+    }
+
+    static var needsConformance: Self {
+        .enabled(if: !variable("SVMM_CONFORMANCE").isEmpty, "Tools/run-tests runs it, and sets SVMM_CONFORMANCE")
     }
 
     static var needsRoot: Self {

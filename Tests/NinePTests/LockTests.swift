@@ -93,12 +93,26 @@ struct LockTests {
         #expect(server.descriptorsInUse == 0)
     }
 
+    @Test("flock(2) locks exclusively through a file that is open for reading")
+    func exclusiveThroughReader() throws {
+        try tree.file(tree.inside("file"))
+        let (client, other) = (try Client(tree.server()), try Client(tree.server()))
+        let reader = try client.open("file", 0)
+        #expect(try client.lock(reader, 1) == 0)
+        let probe = try other.open("file", 2)
+        #expect(try other.lock(probe, 0) == 1)
+        try client.clunk(reader)
+        #expect(try other.lock(probe, 1) == 0)
+    }
+
     @Test("a lock needs a file open for what it protects")
     func modes() throws {
         try tree.file(tree.inside("file"))
         let client = try Client(tree.server())
         let (reader, both) = (try client.open("file", 0), try client.open("file", 2))
-        #expect(throws: Refused(EBADF)) { try client.lock(reader, 1) }
+        // Shared locks want a file that can be read, on read-only shares exclusive ones one that can be written to.
+        let readOnly = try Client(tree.server(readOnly: true))
+        #expect(throws: Refused(EBADF)) { try readOnly.lock(try readOnly.open("file", 0), 1) }
         #expect(try client.lock(reader, 0, start: 0, length: 5) == 0)
         // The same process, now for writing: what it holds stays held.
         #expect(try client.lock(both, 1, start: 2, length: 1) == 0)

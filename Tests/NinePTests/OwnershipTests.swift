@@ -4,6 +4,31 @@ import LinuxSystem
 import NineP
 import Testing
 
+@Suite("Set-user-ID")
+struct SetIDTests {
+    private let tree = Tree()
+
+    @Test("a write by a user takes set-user-ID and set-group-ID, one by root leaves them", arguments: [Ownership.passthrough, .mapped])
+    func write(ownership: Ownership) throws {
+        let server = try tree.server(ownership)
+        let root = try Client(server)
+        let fid = try root.create("file", mode: 0o777)
+        func mode() throws -> UInt32 { try root.getattr(root.find("file")).mode & 0o7777 }
+        try root.setattr(fid, .mode(0o6777))
+        _ = try root.write(fid, at: 0, [1])
+        #expect(try mode() == 0o6777)
+        let user = try Client(server, user: 1000)
+        let opened = try user.open("file", 1)
+        #expect(try mode() == 0o6777)
+        _ = try user.write(opened, at: 0, [2])
+        #expect(try mode() == 0o777)
+        // Without execute permission for the group, set-group-ID says something else.
+        try root.setattr(fid, .mode(0o2666))
+        _ = try user.write(opened, at: 0, [3])
+        #expect(try mode() == 0o2666)
+    }
+}
+
 @Suite("Mapped ownership")
 struct MappedOwnershipTests {
     private let tree = Tree()

@@ -1,13 +1,30 @@
 import ConformanceC
 import Glibc
 
-/// `lock-counter FILE COUNT`: any number of these at once, on one machine or on several that share the file, count exactly.
+/// `lock-counter FILE COUNT [PROCESSES]`: any number of these at once, on one machine or on several that share the file, count exactly.
 /// Returns the exit status.
 func countUnderLock(_ arguments: [String]) -> Int32 {
-    guard arguments.count == 2, let count = Int(arguments[1]), count > 0 else {
+    let numbers = arguments.dropFirst().compactMap { Int($0) }.filter { $0 > 0 }
+    guard (2...3).contains(arguments.count), numbers.count == arguments.count - 1 else {
         fc_complain(Options.usage)
         return 2
     }
+    if numbers.count == 2 {
+        // All of them begin together: each has counted itself before any goes on.
+        let meeting = arguments[0] + ".processes"
+        let status = countUnderLock([meeting, "1"])
+        guard status == 0 else { return status }
+        while true {
+            let file = fc_open(meeting, O_RDONLY, 0)
+            var bytes = [UInt8](repeating: 0, count: 32)
+            let size = pread(file, &bytes, bytes.count, 0)
+            close(file)
+            let digits = bytes[..<max(size, 0)].prefix { $0 != 10 }
+            if let there = Int(String(decoding: digits, as: UTF8.self)), there >= numbers[1] { break }
+            usleep(10_000)
+        }
+    }
+    let count = numbers[0]
     func failed(_ call: String) -> Int32 {
         fc_complain("fs-conformance: lock-counter: \(arguments[0]): \(call): \(errorName(fc_errno()))")
         return 1

@@ -5,7 +5,7 @@ struct Options {
     var only: [String] = []
     var skip: [String] = []
     /// Of the large directory.
-    var entryCount = 2000
+    var entryCount = 1000
     var patience: UInt32 = 120
     /// How the 9p mount caches, when it is one: which of its limits are expected.
     var cache: NineP.Cache?
@@ -14,7 +14,7 @@ struct Options {
     static let usage = """
         Usage: fs-conformance DIRECTORY [OPTION…]
                fs-conformance --list
-               fs-conformance lock-counter FILE COUNT
+               fs-conformance lock-counter FILE COUNT [PROCESSES]
 
         Checks whether the file system that DIRECTORY is on behaves as POSIX and Linux say. Exit status: 0 when every case
         passed or does not apply, 1 when one failed, 2 for wrong usage.
@@ -22,13 +22,14 @@ struct Options {
           --list            print the names of the cases
           --only PATTERN    only cases whose names contain PATTERN; may be repeated
           --skip PATTERN    no cases whose names contain PATTERN; may be repeated
-          --entries N       entries of the large directory (default: 2000)
+          --entries N       entries of the large directory (default: 1000)
           --patience N      seconds after which a case is killed (default: 120)
           --nine-p CACHE    the directory is on a 9p mount with cache=none, mmap or loose: what such a mount cannot do
                             must fail as is known, and all else pass
           --verbose         print every case with its time
 
-        lock-counter adds 1 to the number in FILE, COUNT times, each time under a lock of the whole file by fcntl(2).
+        lock-counter adds 1 to the number in FILE, COUNT times, each time under a lock of the whole file by fcntl(2);
+        with PROCESSES, once that many of it have come.
         """
 
     /// nil for arguments that make no sense.

@@ -14,6 +14,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -30,6 +31,24 @@ struct guest_input_event {
     uint16_t type, code;
     int32_t value;
 };
+
+/* Starts a program below a root directory, its output and errors going to a descriptor; returns the process or -1. */
+static inline pid_t guest_start(const char *root, char *const arguments[], int output)
+{
+    static char *environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/tmp", "LANG=C", 0};
+    pid_t child = fork();
+    if (child == 0) {
+        if (chroot(root) || chdir("/") || dup2(output, 1) < 0 || dup2(output, 2) < 0) _exit(126);
+        execve(arguments[0], arguments, environment);
+        _exit(127);
+    }
+    return child;
+}
+/* 128 and the signal's number for a program that a signal ended. */
+static inline int guest_exit_status(int status)
+{
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
 
 static inline const char *guest_entry_name(const struct dirent *entry) { return entry->d_name; }
 

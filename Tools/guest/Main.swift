@@ -7,6 +7,7 @@ struct TestGuest {
         let options = Options(commandLine: contents("/proc/cmdline") ?? [])
         loadModules(skipping: options.value("skip"))
         say("up")
+        mountShares(options)
         for name in options.scenarios {
             do throws(Failure) {
                 try run(name, options)
@@ -29,6 +30,7 @@ struct TestGuest {
         case "echo": try echo()
         case "button": try waitForButton()
         case "hang": hang()
+        case "exec": try runProgram(options)
         case "reboot": end(RB_AUTOBOOT)
         case "once": try rebootOnce(options)
         case "panic": try panic()

@@ -6,6 +6,12 @@ struct Options {
         words = commandLine.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }.map { Array($0) }
     }
 
+    /// Of a word that may come more than once.
+    func values(_ key: String) -> [String] {
+        let prefix = Array("test.\(key)=".utf8)
+        return words.filter { $0.starts(with: prefix) }.map { text($0[prefix.count...]) }
+    }
+
     func value(_ key: String) -> String? {
         let prefix = Array("test.\(key)=".utf8)
         guard let word = words.last(where: { $0.starts(with: prefix) }) else { return nil }

@@ -64,6 +64,25 @@ extension Node {
         }
     }
 
+    /// Before a write by any user but root: takes set-user-ID away, and set-group-ID of a file that its group may run
+    /// (inode(7)). Linux's client leaves that to the server when it does not cache, and the host's kernel takes every
+    /// write here for root's.
+    func clearSetIDs(through open: borrowing FileDescriptor) throws(Errno) {
+        let mode: UInt32
+        switch export.ownership {
+        case .passthrough: mode = try open.attributes().mode
+        case .mapped:
+            guard let status = try MappedStatus.read(open) else { return }
+            mode = status.mode
+        // No file of such a share has either.
+        case .squash: return
+        }
+        let setUser: UInt32 = 0o4000, setGroup: UInt32 = 0o2000, groupRuns: UInt32 = 0o010
+        var cleared = mode & setUser
+        if mode & groupRuns != 0 { cleared |= mode & setGroup }
+        if cleared != 0 { try setPermissions(mode & 0o7777 & ~cleared) }
+    }
+
     private func changeMappedStatus(_ change: (inout MappedStatus) -> Void) throws(Errno) {
         let opened = try reopenForAttributes()
         try export.statusChanges.withLock { _ throws(Errno) in

@@ -65,7 +65,10 @@ final class LockTable: Sendable {
 
     /// Takes a lock; false when another holds one that conflicts. Throws `.noLocks` when there are too many.
     func lock(_ owner: Owner, through open: OpenFile, _ range: LockRange, _ lock: RangeLock) throws(Errno) -> Bool {
-        guard lock == .shared || open.isWritable else { throw .badDescriptor }
+        // flock(2) takes an exclusive lock through a file that is open for reading, and Linux's client, which sees to it that
+        // fcntl(2) does not, sends both as the same. The host wants a file that is open for writing.
+        let isWritable = lock == .exclusive || open.isWritable
+        guard open.isWritable || !isWritable || !open.node.export.isReadOnly else { throw .badDescriptor }
         return try state.withLock { state throws(Errno) in
             // One range can split another in two.
             guard state.rangeCount + 2 <= maximumRanges else { throw .noLocks }
@@ -73,7 +76,7 @@ final class LockTable: Sendable {
             if let found = state.holders[owner] {
                 holder = found
             } else {
-                holder = Holder(handle: try Handle(open.node, isWritable: open.isWritable))
+                holder = Holder(handle: try Handle(open.node, isWritable: isWritable))
             }
             if lock == .exclusive, !holder.handle.isWritable {
                 try Self.makeWritable(&holder, open.node)

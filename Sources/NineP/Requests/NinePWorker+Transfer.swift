@@ -50,9 +50,11 @@ extension NinePWorker {
         try message.finish()
         guard count == Int(ticket.size) - Limits.writeHeaderSize else { throw .invalidArgument }
         let done: Int
-        switch try session.fid(number).use() {
+        let fid = try session.fid(number)
+        switch try fid.use() {
         case .open(let open):
             guard open.isWritable else { throw .badDescriptor }
+            if fid.user != 0, count > 0 { try open.node.clearSetIDs(through: open.file) }
             try Self.check(offset, count)
             vectors.removeAll()
             guard buffers.gatherRequest(from: Limits.writeHeaderSize, count: count, into: &vectors) else {

@@ -58,11 +58,11 @@ func addStatusCases(_ suite: inout Suite) {
     }
     suite.check("an inode number is not another file's while the file is there") {
         var inodes: Set<UInt64> = []
-        for number in 0..<200 {
+        for number in 0..<100 {
             create("f\(number)")
             inodes.insert(UInt64(status("f\(number)").st_ino))
         }
-        same("inodes", inodes.count, 200)
+        same("inodes", inodes.count, 100)
     }
     suite.check("status of a name below a file is refused") {
         create("f")

@@ -136,13 +136,13 @@ private func addChangeCases(_ suite: inout Suite) {
             }
         }
     }
-    suite.check("a new file's times are one, and not before the directory's old ones") {
+    suite.check("a new file's times are of its making") {
         let before = status(".").modified
         create("f")
         let found = status("f")
         holds("the modification time is not before the directory's", found.modified >= before)
         same("access time", found.accessed, found.modified)
-        same("status time", found.changed, found.modified)
+        holds("the status time is not before that", found.changed >= found.modified)
     }
     suite.check("a read moves an access time that is before the modification time") {
         var space = statvfs()
