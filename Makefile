@@ -44,6 +44,7 @@ test: setup
 bench: build payloads
 	@Tools/bench start
 	@Tools/bench exit
+	@Tools/bench 9p
 
 fuzz:
 	@echo "make fuzz: there is no fuzzing harness in this version; see Limits in README.md" >&2; exit 2

@@ -66,7 +66,7 @@ let package = Package(
                     swiftSettings: strict),
         .testTarget(name: "GuestTests", dependencies: ["ProcessSupport", "TestSupport", "LinuxSystem"], swiftSettings: strict),
         .executableTarget(name: "svmm-bench",
-                          dependencies: ["CLinux", "LinuxSystem",
+                          dependencies: ["CLinux", "LinuxSystem", "NineP",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
                           path: "Tools/benchmarks", exclude: ["README.md", "bare-kvm.c"], swiftSettings: strict),
     ],
