@@ -52,8 +52,8 @@ fuzz:
 install: build
 	install -D -m 755 $(BUILD)/svmm $(DESTDIR)$(PREFIX)/bin/svmm
 	install -D -m 755 $(BUILD)/svmm-vmm $(DESTDIR)$(PREFIX)/libexec/svmm/svmm-vmm
-	install -D -m 644 Tools/man/svmm.1 $(DESTDIR)$(PREFIX)/share/man/man1/svmm.1
-	install -D -m 644 Tools/man/svmm-boot.1 $(DESTDIR)$(PREFIX)/share/man/man1/svmm-boot.1
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 Tools/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
 clean:
 	rm -rf .build

@@ -15,11 +15,15 @@ public struct Readiness: OptionSet, Sendable {
     /// Reported whether asked for or not.
     public static let hangUp = Readiness(rawValue: EPOLLHUP.rawValue)
     public static let error = Readiness(rawValue: EPOLLERR.rawValue)
+    /// The other end of a stream socket has stopped sending, or is gone (EPOLLRDHUP).
+    public static let peerClosed = Readiness(rawValue: EPOLLRDHUP.rawValue)
+    /// Only watched for, never reported: tell of each change once, instead of for as long as it lasts (EPOLLET).
+    public static let edgeTriggered = Readiness(rawValue: EPOLLET.rawValue)
 }
 
 /// An epoll(7) loop, run by one thread: handlers of descriptors, and blocks sent from other threads.
 ///
-/// `watch`, `rearm` and `forget` are for the loop's own thread, or for any one thread before `run` is called.
+/// `watch`, `rearm`, `forget` and `afterRound` are for the loop's own thread, or for any one thread before `run` is called.
 /// `perform` and `performAndWait` are for every other thread.
 public final class EventLoop: @unchecked Sendable {
     // Sound: `handlers` is touched by the loop's thread only (see above), `posted` is behind its mutex.
@@ -38,6 +42,9 @@ public final class EventLoop: @unchecked Sendable {
     private var nextToken: UInt64 = 1
     private let posted = Mutex<[@Sendable () -> Void]>([])
     private var stopping = false
+    /// Runs after the handlers of each round: for a device that collects in them what is to be done, and does it then all
+    /// at once. True when it wants the next round not to wait. Set as `watch` is called.
+    public var afterRound: (() -> Bool)?
 
     private static let wakeUpToken: UInt64 = 0
 
@@ -53,7 +60,7 @@ public final class EventLoop: @unchecked Sendable {
         fileprivate let descriptor: Int32
     }
 
-    /// Calls `handler` on the loop's thread whenever the descriptor is ready (level-triggered). The descriptor stays the
+    /// Calls `handler` on the loop's thread whenever the descriptor is ready (level-triggered unless asked otherwise). The descriptor stays the
     /// caller's, who calls `forget` before closing it. The corresponding C function is `epoll_ctl` (EPOLL_CTL_ADD).
     public func watch(_ descriptor: Int32, for readiness: Readiness, _ handler: @escaping Handler) throws(Errno) -> Token {
         let token = nextToken
@@ -101,8 +108,9 @@ public final class EventLoop: @unchecked Sendable {
         let capacity = 16
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
         defer { events.deallocate() }
+        var mustWait = true
         while !stopping {
-            let count = epoll_wait(epoll.raw, events, Int32(capacity), -1)
+            let count = epoll_wait(epoll.raw, events, Int32(capacity), mustWait ? -1 : 0)
             if count < 0 { continue }  // EINTR: the only error a valid epoll descriptor has here
             for index in 0..<Int(count) {
                 let token = events[index].data.u64
@@ -112,6 +120,7 @@ public final class EventLoop: @unchecked Sendable {
                     watch.handler(Readiness(rawValue: events[index].events))
                 }
             }
+            if let afterRound { mustWait = !afterRound() } else { mustWait = true }
         }
         stopping = false
     }

@@ -12,7 +12,9 @@ public struct UnixListener: ~Copyable, Sendable {
 
     /// Binds and listens. A socket left behind by a process that died is replaced; anything else at the path is not
     /// touched and throws `.addressInUse`. The corresponding C functions are `socket`, `bind` and `listen`.
-    public init(path: String) throws(Errno) {
+    ///
+    /// - Parameter backlog: connections that may wait to be accepted.
+    public init(path: String, backlog: Int32 = 4) throws(Errno) {
         let address = try UnixAddress(path)
         let descriptor = try Self.makeSocket()
         do throws(Errno) {
@@ -23,7 +25,7 @@ public struct UnixListener: ~Copyable, Sendable {
             try Self.bind(descriptor, address)
         }
         // At once: who waits for the name to appear is refused until then.
-        _ = try once { listen(descriptor.raw, 4) }
+        _ = try once { listen(descriptor.raw, backlog) }
         let identity = try fileStatus(at: path, followingLinks: false).identity
         self.descriptor = descriptor
         self.path = path
@@ -47,6 +49,23 @@ public struct UnixListener: ~Copyable, Sendable {
     public func accept() throws(Errno) -> FileDescriptor {
         let flags = Int32(SOCK_CLOEXEC.rawValue)
         return FileDescriptor(owning: try retryingInterrupts { svmm_accept(descriptor.raw, flags) })
+    }
+
+    /// From now on `acceptWaiting` returns at once.
+    public func setNonBlocking() throws(Errno) {
+        try descriptor.setNonBlocking()
+    }
+
+    /// The next connection, non-blocking, of a listener that is non-blocking itself; nil when none waits. The C function is
+    /// `accept4`.
+    public func acceptWaiting() throws(Errno) -> UnixStream? {
+        let flags = Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        do throws(Errno) {
+            return UnixStream(owning: try retryingInterrupts { svmm_accept(descriptor.raw, flags) })
+        } catch {
+            if error == .again { return nil }
+            throw error
+        }
     }
 
     private static func makeSocket(_ type: __socket_type = SOCK_STREAM) throws(Errno) -> FileDescriptor {
@@ -73,7 +92,7 @@ public struct UnixListener: ~Copyable, Sendable {
 
 /// A path as struct sockaddr_un.
 struct UnixAddress {
-    fileprivate(set) var address = sockaddr_un()
+    var address = sockaddr_un()
 
     init(_ path: String) throws(Errno) {
         let bytes = Array(path.utf8)

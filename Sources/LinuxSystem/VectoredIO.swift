@@ -6,7 +6,7 @@ import Glibc
 ///
 /// It does not own the areas it lists: whoever appends one keeps the memory mapped until the transfer is over.
 public struct IOVectorList: ~Copyable {
-    private let storage: UnsafeMutableBufferPointer<iovec>
+    let storage: UnsafeMutableBufferPointer<iovec>
     public private(set) var count = 0
     /// Sum of the areas' lengths in bytes.
     public private(set) var byteCount = 0
@@ -32,6 +32,23 @@ public struct IOVectorList: ~Copyable {
         count += 1
         byteCount += length
         return true
+    }
+
+    /// Copies the bytes from `offset` on out of the areas, as many as fit; returns the count.
+    public func copy(from offset: Int, to bytes: UnsafeMutableRawBufferPointer) -> Int {
+        var skip = offset
+        var done = 0
+        for area in storage[..<count] where done < bytes.count {
+            if skip >= area.iov_len {
+                skip -= area.iov_len
+                continue
+            }
+            let part = min(area.iov_len - skip, bytes.count - done)
+            if let source = area.iov_base { bytes.baseAddress!.advanced(by: done).copyMemory(from: source + skip, byteCount: part) }
+            skip = 0
+            done += part
+        }
+        return done
     }
 
     /// Calls `transfer(areas, count, bytes done so far)` until all bytes are moved. The list is used up afterwards.

@@ -10,7 +10,8 @@ import Virtio
 
 /// A virtual machine from its first instruction to its end.
 ///
-/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each disk; some for each 9p device. `start`, `waitForEnd` and
+/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each disk; some for each 9p
+/// device; one for vsock. `start`, `waitForEnd` and
 /// the serial port's input are for the control and console threads.
 final class Machine: Sendable {
     let serial: SerialPort
@@ -75,7 +76,11 @@ final class Machine: Sendable {
             }
             devices.append(EntropyDevice(loop: io.loop))
             for share in prepared.shares.servers { devices.append(FileSharingDevice(server: share.server, tag: share.tag)) }
-            if let vsock = prepared.vsock { devices.append(vsock.makeDevice()) }
+            if let vsock = prepared.vsock {
+                let loop = NamedLoop(name: "vsock", loop: try EventLoop())
+                loops.append(loop)
+                devices.append(try vsock.makeDevice(loop: loop.loop))
+            }
             let transports = try Self.connect(devices, memory, vm)
 
             let firmware = try makeFirmware(for: MachineShape(

@@ -57,6 +57,10 @@ public struct MachineDescription: Equatable, Sendable {
     /// How many vCPUs a machine may have.
     public static let processorCounts = 1...64
 
+    /// Memory sizes in bytes: whole pages of `pageSize`, from 1 MiB to 64 GiB.
+    public static let memorySizes: ClosedRange<UInt64> = (1 << 20)...(64 << 30)
+    public static let pageSize: UInt64 = 4096
+
     /// Grace periods in seconds. A year is long enough for anybody, and far from overflowing a timer.
     public static let gracePeriods = 0...31_536_000.0
 }

@@ -25,8 +25,8 @@ public struct VsockDescription: Equatable, Sendable {
     /// Addresses that a guest may have: those below are the hypervisor, the guest itself and the host, the last is "any"
     /// (VMADDR_CID_*, linux/vm_sockets.h).
     public static let contextIDs: ClosedRange<UInt32> = 3...0xFFFF_FFFE
-    /// Ports that a guest may listen on; the last number is "any" (VMADDR_PORT_ANY).
-    public static let ports: ClosedRange<UInt32> = 0...0xFFFF_FFFE
+    /// Ports that a guest listens on; the number above means "any" (VMADDR_PORT_ANY).
+    public static let ports: ClosedRange<UInt32> = 1...0xFFFF_FFFE
     public static let maximumForwardedPorts = 64
 }
 

@@ -73,6 +73,11 @@ public final class Virtqueue {
         return true
     }
 
+    /// Puts the chains taken last back, none of which was pushed: `next` takes them again, and reads them anew.
+    public func putBack(_ count: UInt16) {
+        nextAvailable &-= count
+    }
+
     /// Gives a chain back, with the number of bytes written into it. The entry is visible before the index that covers it.
     public func push(head: UInt16, written: Int) {
         let entry = Ring.entries + 8 * Int(nextUsed & (size - 1))

@@ -1,4 +1,5 @@
 @testable import Machine
+import GuestMemory
 import MachineProtocol
 import TestSupport
 import Testing
@@ -50,6 +51,12 @@ struct PreparedMachineTests {
           arguments: [0, 4096, (1 << 20) + 1, (64 << 30) + 4096, .max] as [UInt64])
     func memory(size: UInt64) throws {
         #expect(error(MachineDescription(kernel: try kernel(), memorySize: size))?.status == ExitStatus.usage)
+    }
+
+    @Test("the sizes that a description may have are those that guest memory can have")
+    func memorySizes() {
+        #expect(MachineDescription.memorySizes == RAMLayout.sizes)
+        #expect(MachineDescription.pageSize == RAMLayout.pageSize)
     }
 
     @Test("a grace period that no timer can keep is wrong usage, not a crash when it begins", arguments: [

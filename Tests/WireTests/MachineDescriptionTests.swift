@@ -8,11 +8,16 @@ struct MachineDescriptionTests {
     static let full = MachineDescription(
         kernel: "/boot/vmlinuz", initrd: "/boot/initrd", bootProtocol: .pvh, commandLine: "quiet root=/dev/vda",
         disks: [DiskDescription(path: "a.raw"), DiskDescription(path: "b.raw", readOnly: true, serial: "S-1")],
+        shares: [ControlMessageTests.share, ShareDescription(path: "/home", tag: "home", ownership: .mapped)],
+        shareRoots: ["all", "none"],
+        vsock: VsockDescription(backend: .user(path: "/v"), contextID: 77, forwardedPorts: [1, 2374]), name: "web",
+        stateDirectory: "/run/svmm/web",
         processorCount: 64, memorySize: 64 << 30, console: .unixSocket("/run/console"), onReboot: .restart,
         graceSeconds: 2.5, dryRun: true)
 
     @Test("comes back as it was", arguments: [
-        full, MachineDescription(kernel: ""), MachineDescription(kernel: "k", console: .none),
+        full, MachineDescription(kernel: ""), MachineDescription(kernel: "k", vsock: VsockDescription(backend: .vhost)),
+        MachineDescription(kernel: "k", console: .none),
         MachineDescription(kernel: "k", bootProtocol: .linux, console: .file("/dev/null"), graceSeconds: .infinity),
     ])
     func roundTrip(description: MachineDescription) throws {

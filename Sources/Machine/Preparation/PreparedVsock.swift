@@ -5,14 +5,39 @@ import Virtio
 
 /// What stands behind a machine's vsock device, made before the machine starts, and used again by the next one when it restarts.
 enum PreparedVsock {
+    case user(VsockListeners, contextID: UInt32)
     case vhost(VhostVsock)
 
     /// Takes the guest's address, makes the sockets.
     init(_ description: VsockDescription, state: StateDirectory?) throws(MachineError) {
+        if let id = description.contextID, !VsockDescription.contextIDs.contains(id) {
+            throw MachineError("--vsock cid=\(id): expected \(VsockDescription.contextIDs.lowerBound) to \(VsockDescription.contextIDs.upperBound)", status: ExitStatus.usage)
+        }
         switch description.backend {
-        case .user: throw MachineError("--vsock user: not yet")
+        case .user(let path):
+            let id = description.contextID ?? VsockDescription.contextIDs.lowerBound
+            self = .user(try Self.listen(path, description.forwardedPorts, state), contextID: id)
         case .vhost:
             self = .vhost(try Self.openVhost(description.contextID))
+        }
+    }
+
+    private static func listen(
+        _ path: String?, _ ports: [UInt32], _ state: StateDirectory?
+    ) throws(MachineError) -> VsockListeners {
+        guard let connectPath = path ?? state?.file(StateFiles.vsock) else {
+            throw MachineError("--vsock user: expected path=PATH, or --name or --state for a place to have the sockets in", status: ExitStatus.usage)
+        }
+        guard ports.isEmpty || state != nil else {
+            throw MachineError("--vsock-ports: expected --name or --state for a place to have the sockets in", status: ExitStatus.usage)
+        }
+        let direct = ports.compactMap { port in
+            state.map { VsockListeners.DirectPort(path: $0.file(StateFiles.forwardedPort(port)), guestPort: port) }
+        }
+        do throws(VsockListenerError) {
+            return try VsockListeners(connectPath: connectPath, directPorts: direct)
+        } catch {
+            throw MachineError("--vsock user: \(error)")
         }
     }
 
@@ -27,9 +52,11 @@ enum PreparedVsock {
         }
     }
 
-    /// For one machine.
-    func makeDevice() -> any VirtioDevice {
+    /// For one machine, on a loop of its own.
+    func makeDevice(loop: EventLoop) throws(Errno) -> any VirtioDevice {
         switch self {
+        case .user(let listeners, let contextID):
+            try VsockDevice(guestCID: UInt64(contextID), host: listeners, loop: loop)
         case .vhost(let backend): VhostVsockDevice(backend)
         }
     }
@@ -37,6 +64,7 @@ enum PreparedVsock {
     /// Removes the names of its sockets.
     func close() {
         switch self {
+        case .user(let listeners, _): listeners.removeNames()
         case .vhost: break
         }
     }
@@ -44,6 +72,7 @@ enum PreparedVsock {
     /// Where the host reaches the guest.
     var endpoint: VsockEndpoint {
         switch self {
+        case .user(let listeners, _): .unixSocket(listeners.connectPath ?? "")
         case .vhost(let backend): .contextID(backend.contextID)
         }
     }

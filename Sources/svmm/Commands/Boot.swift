@@ -103,8 +103,11 @@ struct Boot: ParsableCommand {
 
     /// Forwarded ports bring the device with them.
     private func vsockDescription() throws -> VsockDescription? {
-        guard !vsockPorts.isEmpty else { return vsock }
+        guard vsock != nil || !vsockPorts.isEmpty else { return nil }
         var description = vsock ?? VsockDescription()
+        // Others are told of the path.
+        if case .user(let path?) = description.backend { description.backend = .user(path: try absolutePath(path)) }
+        guard !vsockPorts.isEmpty else { return description }
         guard case .user = description.backend else {
             throw ValidationError("--vsock-ports with --vsock vhost: expected --vsock user; the kernel's guests are reached by AF_VSOCK")
         }

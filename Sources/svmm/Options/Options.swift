@@ -13,9 +13,6 @@ struct Expected: Error, CustomStringConvertible {
 struct MemorySize: CustomStringConvertible {
     let bytes: UInt64
 
-    private static let range: ClosedRange<UInt64> = (1 << 20)...(64 << 30)
-    private static let pageSize: UInt64 = 4096
-
     init(bytes: UInt64) {
         self.bytes = bytes
     }
@@ -33,7 +30,7 @@ struct MemorySize: CustomStringConvertible {
         default: throw expected
         }
         let (bytes, overflow) = number.multipliedReportingOverflow(by: unit)
-        guard !overflow, Self.range.contains(bytes), bytes % Self.pageSize == 0 else { throw expected }
+        guard !overflow, MachineDescription.memorySizes.contains(bytes), bytes % MachineDescription.pageSize == 0 else { throw expected }
         self.bytes = bytes
     }
 
