@@ -7,7 +7,9 @@ struct Benchmarks: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Measure svmm beside its peers.",
-        subcommands: [StartBenchmark.self, ExitBenchmark.self, NinePBenchmark.self, NinePServerBenchmark.self]
+        subcommands: [
+            StartBenchmark.self, ExitBenchmark.self, NinePBenchmark.self, NinePServerBenchmark.self, VsockBenchmark.self,
+        ]
     )
 }
 

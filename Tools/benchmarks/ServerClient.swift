@@ -195,7 +195,8 @@ private final class FlatBuffers: MessageBuffers {
 
     func copyReply(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int {
         let count = max(min(bytes.count, reply.count - offset), 0)
-        UnsafeMutableRawBufferPointer(rebasing: reply[offset...]).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+        UnsafeMutableRawBufferPointer(rebasing: reply[offset...])
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<count]))
         return count
     }
 
