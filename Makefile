@@ -49,6 +49,8 @@ bench: build payloads
 	@Tools/bench start
 	@Tools/bench exit
 	@Tools/bench block
+	@Tools/bench 9p
+	@Tools/bench vsock
 
 fuzz:
 	@echo "make fuzz: there is no fuzzing harness in this version; see Limits in README.md" >&2; exit 2

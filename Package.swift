@@ -73,7 +73,7 @@ let package = Package(
         .executableTarget(name: "fs-conformance", dependencies: ["ConformanceC"], path: "Tools/conformance",
                           exclude: ["README.md", "Shims"], swiftSettings: strict),
         .executableTarget(name: "svmm-bench",
-                          dependencies: ["CLinux", "LinuxSystem",
+                          dependencies: ["CLinux", "LinuxSystem", "NineP",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
                           path: "Tools/benchmarks", exclude: ["README.md", "bare-kvm.c", "bare-block.c"], swiftSettings: strict),
     ],

@@ -20,6 +20,9 @@ public enum CurrentProcess {
     /// The user whose rights the process has. The corresponding C function is `geteuid`.
     public static var user: UInt32 { geteuid() }
 
+    /// The group whose rights the process has. The corresponding C function is `getegid`.
+    public static var group: UInt32 { getegid() }
+
     /// The process's number. The corresponding C function is `getpid`.
     public static var identifier: Int32 { getpid() }
 

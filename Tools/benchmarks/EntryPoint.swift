@@ -7,7 +7,10 @@ struct Benchmarks: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Measure svmm beside its peers.",
-        subcommands: [StartBenchmark.self, ExitBenchmark.self, BlockBenchmark.self]
+        subcommands: [
+            StartBenchmark.self, ExitBenchmark.self, BlockBenchmark.self, NinePBenchmark.self, NinePServerBenchmark.self,
+            VsockBenchmark.self,
+        ]
     )
 }
 

@@ -5,9 +5,18 @@ enum Unit: String {
     case milliseconds = "ms"
     case mebibytes = "MiB"
     case nanoseconds = "ns"
+    case microseconds = "us"
     case perSecond = "1/s"
+    case operationsPerSecond = "ops/s"
+    case mebibytesPerSecond = "MiB/s"
 
-    var places: Int { self == .nanoseconds || self == .perSecond ? 0 : 2 }
+    var places: Int {
+        switch self {
+        case .milliseconds, .mebibytes: 2
+        case .microseconds, .mebibytesPerSecond: 1
+        case .nanoseconds, .operationsPerSecond, .perSecond: 0
+        }
+    }
 }
 
 /// Writes figures as a table to standard output and as JSON lines to a file, each as soon as it is known.

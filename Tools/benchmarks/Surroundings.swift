@@ -92,4 +92,16 @@ struct QEMU {
             ] + arguments,
             expectedStatus: 1)
     }
+
+    /// With a Linux guest, which finds its devices by ACPI and leaves by a reboot.
+    func command(linux guest: LinuxGuest, _ words: String, _ arguments: [String]) -> Command {
+        Command(
+            path: path,
+            arguments: [
+                "-M", "microvm", "-cpu", "host", "-accel", "kvm", "-global", "virtio-mmio.force-legacy=false",
+                "-kernel", guest.kernel, "-initrd", guest.initramfs, "-append", "console=ttyS0 panic=-1 \(words)",
+                "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
+                "-m", LinuxGuest.memory, "-smp", "1",
+            ] + arguments)
+    }
 }

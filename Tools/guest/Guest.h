@@ -12,10 +12,12 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 static inline int guest_open(const char *path, int flags) { return open(path, flags | O_CLOEXEC, 0600); }
@@ -48,6 +50,35 @@ static inline pid_t guest_start(const char *root, char *const arguments[], int o
 static inline int guest_exit_status(int status)
 {
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+static inline uint64_t guest_nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* A stream connection to a port of the host (vsock(7)); <linux/vm_sockets.h> is not among musl's headers. */
+static inline int guest_connect_host(unsigned int port)
+{
+    struct {
+        sa_family_t family;
+        uint16_t reserved;
+        uint32_t port, context;
+        uint8_t zero[4];
+    } address = {.family = AF_VSOCK, .port = port, .context = 2 /* VMADDR_CID_HOST */};
+    int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return fd;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
 }
 
 static inline const char *guest_entry_name(const struct dirent *entry) { return entry->d_name; }

@@ -35,6 +35,8 @@ struct TestGuest {
         case "once": try rebootOnce(options)
         case "panic": try panic()
         case "exit": endProcess()
+        case "bench9p": try measureShare(options)
+        case "benchvsock": try measureVsock(options)
         default: throw Failure("no such scenario")
         }
     }

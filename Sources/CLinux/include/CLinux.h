@@ -108,6 +108,13 @@ static inline int svmm_connect_vsock(int fd, unsigned int context, unsigned int 
     return connect(fd, (const struct sockaddr *)&address, sizeof(address));
 }
 
+/* bind(2) to a port of every address that this kernel has in vsock(7). */
+static inline int svmm_bind_vsock(int fd, unsigned int port)
+{
+    struct sockaddr_vm address = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = port };
+    return bind(fd, (const struct sockaddr *)&address, sizeof(address));
+}
+
 /* accept4(2), the peer's address not asked for. */
 static inline int svmm_accept(int fd, int flags)
 {

@@ -2,22 +2,35 @@ import LinuxSystem
 
 // What makes, renames and removes names in this directory. The caller has checked that the share may be changed.
 extension Node {
-    /// Makes a regular file and opens it. Throws `.exists` when the name is taken.
-    func createFile(_ name: FileName, _ mode: OpenMode, _ new: NewFile) throws(Errno) -> FileDescriptor {
-        let permissions = NewFile.hostPermissions(.regular)
+    /// Makes a regular file and opens it: the place holds it open in this mode. Throws `.exists` when the name is taken.
+    ///
+    /// One call to make it and one to look at it; whatever is not as wanted then is changed.
+    func createFile(_ name: FileName, _ mode: OpenMode, _ new: NewFile) throws(Errno) -> Node {
+        let reservation = try export.host.reserveDescriptor()
+        let permissions = new.firstPermissions(export.ownership)
         let opened = try file.open(name, [mode, .create, .exclusive, .noFollow], permissions: permissions)
-        try undoing(name, isDirectory: false) { () throws(Errno) in
+        let attributes = try undoing(name, isDirectory: false) { () throws(Errno) in
+            let attributes = try opened.attributes()
             switch export.ownership {
             case .passthrough:
-                if new.user != nil || new.group != nil { try opened.setOwner(user: new.user, group: new.group) }
-                try opened.setPermissions(new.permissions)
+                let isOwn = (new.user ?? attributes.user) == attributes.user
+                    && (new.group ?? attributes.group) == attributes.group
+                if !isOwn { try opened.setOwner(user: new.user, group: new.group) }
+                try setPermissions(of: opened, attributes, new.permissions)
             case .mapped:
                 try new.mappedStatus.write(opened)
             case .squash:
-                try opened.setPermissions(new.permissions & 0o1777)
+                try setPermissions(of: opened, attributes, new.permissions & 0o1777)
             }
+            return attributes
         }
-        return opened
+        return try Node(export: export, file: opened, attributes: attributes, reservation: reservation)
+    }
+
+    private func setPermissions(
+        of file: borrowing FileDescriptor, _ found: FileAttributes, _ permissions: UInt32
+    ) throws(Errno) {
+        if found.mode & 0o7777 != permissions { try file.setPermissions(permissions) }
     }
 
     func makeDirectory(_ name: FileName, _ new: NewFile) throws(Errno) -> Node {
@@ -80,9 +93,11 @@ extension Node {
     }
 
     /// Runs the second half of making a file; the name goes again when that fails.
-    private func undoing(_ name: FileName, isDirectory: Bool, _ body: () throws(Errno) -> Void) throws(Errno) {
+    private func undoing<Result>(
+        _ name: FileName, isDirectory: Bool, _ body: () throws(Errno) -> Result
+    ) throws(Errno) -> Result {
         do throws(Errno) {
-            try body()
+            return try body()
         } catch {
             // The first error is the one to tell.
             try? file.remove(name, isDirectory: isDirectory)

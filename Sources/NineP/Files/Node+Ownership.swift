@@ -125,4 +125,19 @@ struct NewFile {
     /// What it is made with on the host. Its owner comes second and set-user-ID last, so that it is never, not for a
     /// moment, a set-user-ID file of the server's own user.
     static func hostPermissions(_ type: FileType) -> UInt32 { type == .directory ? 0o700 : 0o600 }
+
+    /// What a regular file is made with on the host: at once what it is to have, without set-user-ID and the like, if it is to be
+    /// the server's own; else as above, as nobody else may open what is still the wrong owner's.
+    func firstPermissions(_ ownership: Ownership) -> UInt32 {
+        switch ownership {
+        case .passthrough:
+            let isOwn = (user ?? CurrentProcess.user) == CurrentProcess.user
+                && (group ?? CurrentProcess.group) == CurrentProcess.group
+            return isOwn ? permissions & 0o777 : Self.hostPermissions(.regular)
+        case .mapped:
+            return Self.hostPermissions(.regular)
+        case .squash:
+            return permissions & 0o777
+        }
+    }
 }

@@ -1,30 +1,36 @@
 import LinuxSystem
 
-/// A file of a share, of any type, that a fid names: held open as a path (O_PATH), which follows the file through
-/// renames and keeps it when its last name goes.
+/// A file of a share, of any type, that a fid names: held open as a path (O_PATH), or for reading and writing if the fid has just
+/// made it. A descriptor follows the file through renames and keeps it when its last name goes.
 ///
 /// Names would have to be resolved again for every request, and would then mean another file whenever somebody renamed
 /// one meanwhile. A descriptor cannot be led astray. It costs one descriptor for each place that a client names; fids
 /// made from each other share it.
 final class Node: Sendable {
     let export: Export
-    let file: FileDescriptor
+    let held: HeldFile
     /// What the host says the file is; with mapped ownership a client may see another type.
     let hostType: FileType
     let device: UInt64
     let inode: UInt64
-    private let reservation: Reservation
+    /// As it was when the file was found; with mapped ownership a client may see another.
+    let qidWhenFound: Qid
 
+    /// Throws `.outOfRange` when the file cannot be given a number.
     init(
         export: Export, file: consuming FileDescriptor, attributes: FileAttributes, reservation: consuming Reservation
-    ) {
+    ) throws(Errno) {
         self.export = export
-        self.file = file
+        held = HeldFile(file, reservation)
         // The kernel knows no other types; one it adds would be nothing to open either.
         hostType = FileType(mode: attributes.mode) ?? .socket
         device = attributes.device
         inode = attributes.inode
-        self.reservation = reservation
+        qidWhenFound = try export.host.paths.qid(attributes)
+    }
+
+    var file: FileDescriptor {
+        _read { yield held.file }
     }
 
     var isRoot: Bool { device == export.rootDevice && inode == export.rootInode }
@@ -38,15 +44,15 @@ final class Node: Sendable {
         if attributes.device != device, try file.fileSystemStatus().type == FileSystemStatus.proc {
             throw .accessDenied
         }
-        return Node(export: export, file: file, attributes: attributes, reservation: reservation)
+        return try Node(export: export, file: file, attributes: attributes, reservation: reservation)
     }
 
-    /// A place for a file that has just been opened or made.
+    /// A place for a file that has just been made and is not to stay open.
     func sibling(of opened: borrowing FileDescriptor) throws(Errno) -> Node {
         let reservation = try export.host.reserveDescriptor()
         let file = try export.host.descriptors.reopen(opened, [.pathOnly])
         let attributes = try file.attributes()
-        return Node(export: export, file: file, attributes: attributes, reservation: reservation)
+        return try Node(export: export, file: file, attributes: attributes, reservation: reservation)
     }
 
     /// Opens the file itself. Only regular files and directories of the host are ever opened: opening a FIFO would

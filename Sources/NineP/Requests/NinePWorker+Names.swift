@@ -11,7 +11,7 @@ extension NinePWorker {
         let fid = try session.fid(number)
         let directory = try fid.writableNode()
         let new = NewFile(mode: mode, type: .directory, user: fid.user, group: group)
-        reply.put(try qid(try directory.makeDirectory(name, new), fid))
+        reply.put(try qid(found: try directory.makeDirectory(name, new), fid))
     }
 
     /// size[4] Tmknod tag[2] dfid[4] name[s] mode[4] major[4] minor[4] gid[4]
@@ -35,7 +35,7 @@ extension NinePWorker {
             new.deviceMajor = major
             new.deviceMinor = minor
         }
-        reply.put(try qid(try directory.makeNode(name, new), fid))
+        reply.put(try qid(found: try directory.makeNode(name, new), fid))
     }
 
     /// size[4] Tsymlink tag[2] fid[4] name[s] symtgt[s] gid[4]
@@ -48,7 +48,7 @@ extension NinePWorker {
         let fid = try session.fid(number)
         let directory = try fid.writableNode()
         let new = NewFile(mode: 0o777, type: .symbolicLink, user: fid.user, group: group)
-        reply.put(try qid(try directory.makeSymbolicLink(name, to: target, new), fid))
+        reply.put(try qid(found: try directory.makeSymbolicLink(name, to: target, new), fid))
     }
 
     /// size[4] Treadlink tag[2] fid[4]

@@ -33,27 +33,24 @@ extension NinePWorker {
         guard case .none = try fid.use() else { throw .invalidArgument }
         let directory = try fid.writableNode()
         let new = NewFile(mode: mode, type: .regular, user: fid.user, group: group)
-        let (node, file) = try create(name, in: directory, flags, new)
-        let qid = try qid(node, fid)
+        let (node, file, qid) = try create(name, in: directory, flags, new, fid)
         try fid.begin(.open(file), at: .file(node, foundIn: directory, as: name))
         putOpened(qid, &reply)
     }
 
     private func create(
-        _ name: FileName, in directory: Node, _ flags: UInt32, _ new: NewFile
-    ) throws(Errno) -> (Node, OpenFile) {
+        _ name: FileName, in directory: Node, _ flags: UInt32, _ new: NewFile, _ fid: Fid
+    ) throws(Errno) -> (Node, OpenFile, Qid) {
         let access = flags & OpenFlags.accessMode
         guard access != 3 else { throw .invalidArgument }
         let mode = OpenMode(rawValue: Int32(flags & OpenFlags.forHost & ~OpenFlags.truncate))
         // The name may come and go while it is looked at; whoever plays that game gets an error.
         for _ in 0..<8 {
             do throws(Errno) {
-                let reservation = try directory.export.host.reserveDescriptor()
-                let opened = try directory.createFile(name, mode, new)
-                let node = try directory.sibling(of: opened)
-                let file = OpenFile(node: node, file: opened, isDirectory: false, isWritable: access != 0,
-                                    serial: session.nextOpenFileSerial(), reservation: reservation)
-                return (node, file)
+                let node = try directory.createFile(name, mode, new)
+                let file = OpenFile(node: node, node.held, isDirectory: false, isWritable: access != 0,
+                                    serial: session.nextOpenFileSerial())
+                return (node, file, node.qidWhenFound)
             } catch {
                 guard error == .exists, flags & OpenFlags.exclusive == 0 else { throw error }
             }
@@ -61,7 +58,8 @@ extension NinePWorker {
                 let node = try directory.child(name)
                 // As open(2) with O_CREAT.
                 guard node.hostType != .directory else { throw .isDirectory }
-                return (node, try open(node, flags))
+                let file = try open(node, flags)
+                return (node, file, try qid(node, fid))
             } catch {
                 guard error == .noEntry else { throw error }
             }
@@ -86,8 +84,8 @@ extension NinePWorker {
         if changes { try node.export.checkWritable() }
         let reservation = try node.export.host.reserveDescriptor()
         let opened = try node.reopen(OpenMode(rawValue: Int32(flags & OpenFlags.forHost)))
-        return OpenFile(node: node, file: opened, isDirectory: node.hostType == .directory, isWritable: isWritable,
-                        serial: session.nextOpenFileSerial(), reservation: reservation)
+        return OpenFile(node: node, HeldFile(opened, reservation), isDirectory: node.hostType == .directory,
+                        isWritable: isWritable, serial: session.nextOpenFileSerial())
     }
 
     /// qid[13] iounit[4]: whole pages, as many as fit, so that the client's transfers stay aligned; 0 leaves it to the

@@ -24,7 +24,7 @@ extension NinePWorker {
         for name in names {
             do throws(Errno) {
                 let next = try step(place, name)
-                reply.put(try qid(next, fid))
+                reply.put(try qid(found: next, fid))
                 place = if case .file(let directory, _, _) = place { .file(next, foundIn: directory, as: name) }
                     else { .file(next, foundIn: nil, as: nil) }
             } catch {

@@ -114,5 +114,10 @@ public final class NinePWorker: @unchecked Sendable {
         try node.export.host.paths.qid(try node.visibleAttributes(fid.user))
     }
 
+    /// As `qid`, of a file that has just been found or made.
+    func qid(found node: Node, _ fid: Fid) throws(Errno) -> Qid {
+        node.export.ownership == .mapped ? try qid(node, fid) : node.qidWhenFound
+    }
+
     static let sharesQid = Qid(type: Qid.directory, version: 1, path: PathNumbers.sharesPath)
 }

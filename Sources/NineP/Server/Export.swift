@@ -63,7 +63,7 @@ final class Export: Sendable {
         guard let root = root.withLock({ $0 }) else { throw .stale }
         let file = try root.file.duplicate()
         let attributes = try file.attributes()
-        return Node(export: self, file: file, attributes: attributes, reservation: reservation)
+        return try Node(export: self, file: file, attributes: attributes, reservation: reservation)
     }
 
     var isRemoved: Bool { removed.load(ordering: .acquiring) }
