@@ -3,6 +3,8 @@
 @main
 struct TestGuest {
     static func main() {
+        // The host's end of connections.
+        if getpid() != 1 { return try! talkVsock() }
         prepare()
         let options = Options(commandLine: contents("/proc/cmdline") ?? [])
         loadModules(skipping: options.value("skip"))
@@ -33,6 +35,7 @@ struct TestGuest {
         case "once": try rebootOnce(options)
         case "panic": try panic()
         case "exit": endProcess()
+        case "vsock": try talkVsock()
         default: throw Failure("no such scenario")
         }
     }
