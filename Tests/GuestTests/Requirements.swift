@@ -28,6 +28,19 @@ enum Requirement {
     /// Whether this machine is itself emulated, as in Tools/rig: its processor has flaws that guests complain about.
     static let isEmulated = cpuInformation.contains("QEMU TCG CPU")
 
+    /// Whether the kernel serves guests' sockets.
+    static let hasVhostVsock: Bool = {
+        do throws(Errno) {
+            _ = try FileDescriptor.open("/dev/vhost-vsock", .readWrite)
+            return true
+        } catch {
+            return false
+        }
+    }()
+
+    /// Whether Tools/vsock-test/build has been run.
+    static let hasVsockTest = access(variable("SVMM_GUESTS") + "/vsock-test-user", X_OK) == 0
+
     /// The variables that are missing; Tools/run-tests sets them.
     static let missingVariables = ["SVMM_BIN", "SVMM_KERNEL", "SVMM_BZIMAGE", "SVMM_DEBIAN_KERNEL", "SVMM_GUESTS"]
         .filter { variable($0).isEmpty }

@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "Vsock.h"
+
 static inline int guest_open(const char *path, int flags) { return open(path, flags | O_CLOEXEC, 0600); }
 static inline int guest_errno(void) { return errno; }
 static inline int guest_o_direct(void) { return O_DIRECT; }

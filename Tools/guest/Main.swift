@@ -3,6 +3,8 @@
 @main
 struct TestGuest {
     static func main() {
+        // The host's end of connections.
+        if getpid() != 1 { return try! talkVsock() }
         prepare()
         let options = Options(commandLine: contents("/proc/cmdline") ?? [])
         loadModules(skipping: options.value("skip"))
@@ -37,6 +39,7 @@ struct TestGuest {
         case "exit": endProcess()
         case "bench9p": try measureShare(options)
         case "benchvsock": try measureVsock(options)
+        case "vsock": try talkVsock()
         default: throw Failure("no such scenario")
         }
     }
