@@ -77,7 +77,7 @@ extension LinuxGuests {
                 test -z "$(git status --porcelain -uno)"
                 git log --oneline | wc -l
                 """)
-            let finished = try Guest.script("build", in: disk.path).finish()
+            let finished = try Guest.script("build", in: disk).finish()
             finished.expectProgram()
             #expect(finished.printed.contains("sum 33"), "\(finished.printed)")
             #expect(finished.printed.last == "2")
@@ -103,7 +103,7 @@ extension LinuxGuests {
                 tar --sort=name --format=gnu -cf ../out.tar .
                 find . -type f | wc -l
                 """)
-            let finished = try Guest.script("archive", in: disk.path).finish()
+            let finished = try Guest.script("archive", in: disk).finish()
             finished.expectProgram()
             #expect(finished.printed.last == "\(count + 1)")
             try SharedDisk.run("cd \(disk.path) && cmp in.tar out.tar && diff -r tree out")
@@ -140,7 +140,7 @@ extension LinuxGuests {
                 refused ln -s x new; refused truncate -s 0 file; refused mkfifo new
                 refused sh -c 'echo x >>file'
                 """)
-            let finished = try Guest.script("change", in: disk.path, ["--share", "\(disk.path)/fixed:fixed,ro"]).finish()
+            let finished = try Guest.script("change", in: disk, ["--share", "\(disk.path)/fixed:fixed,ro"]).finish()
             finished.expectProgram()
             #expect(finished.printed.count { $0.hasPrefix("refused") } == 13, "\(finished.printed)")
             #expect(try SharedDisk.run("cd \(disk.path)/fixed && stat -c '%n %s %a %Y %Z' . file dir") == before)
@@ -149,7 +149,7 @@ extension LinuxGuests {
         @Test("shares come and go while the guest runs")
         func addAndRemove() throws {
             let disk = try SharedDisk()
-            try SharedDisk.run("mkdir \(disk.path)/late && echo host >\(disk.path)/late/file")
+            try SharedDisk.run("mkdir \(disk.path)/added && echo host >\(disk.path)/added/file")
             try disk.script("late", """
                 mkdir /tmp/all
                 mount -t 9p -o trans=virtio,version=9p2000.L all /tmp/all
@@ -170,13 +170,13 @@ extension LinuxGuests {
                 test -z "$(ls)"
                 """)
             let name = "share-test-\(getpid())"
-            let guest = try Guest.script("late", in: disk.path, ["--name", name, "--share-root", "all"], input: .pipe)
+            let guest = try Guest.script("late", in: disk, ["--name", name, "--share-root", "all"], input: .pipe)
             try guest.wait(for: "| ready")
-            try SharedDisk.run("\(Guest.svmm) share add \(name) \(disk.path)/late:all/new")
+            try SharedDisk.run("\(Guest.svmm) share add \(name) \(disk.path)/added:all/new")
             #expect(try SharedDisk.run("\(Guest.svmm) share list \(name)").contains("all/new"))
             try guest.process.send("go\n")
             try guest.wait(for: "| used")
-            #expect(try SharedDisk.run("cat \(disk.path)/late/file") == "guest\n")
+            #expect(try SharedDisk.run("cat \(disk.path)/added/file") == "guest\n")
             try SharedDisk.run("\(Guest.svmm) share remove \(name) all/new")
             try guest.process.send("go\n")
             let finished = try guest.finish()

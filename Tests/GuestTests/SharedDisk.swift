@@ -8,18 +8,22 @@ import TestSupport
 final class SharedDisk {
     private let directory = TemporaryDirectory()
     let path: String
+    /// The host's root without what is mounted in it: of /proc there is but the empty directory, and nothing of it is shared.
+    let root: String
 
     init() throws {
         path = directory.makeDirectory("mounted")
+        root = directory.makeDirectory("root")
         let image = try directory.sparseFile("image", size: 3 << 30)
         // Where it is lower, a guest that opens many files meets that.
         var limit = rlimit(rlim_cur: 65536, rlim_max: 65536)
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        try Self.run("mkfs.ext4 -q -N 200000 \(image) && mount -o loop \(image) \(path)")
+        try Self.run("mkfs.ext4 -q -N 200000 \(image) && mount -o loop \(image) \(path) && mount --bind / \(root)")
     }
 
     deinit {
         umount2(path, Int32(MNT_DETACH))
+        umount2(root, Int32(MNT_DETACH))
     }
 
     /// A directory in it, made if it is missing.
@@ -56,15 +60,15 @@ extension Guest {
         try Guest("exec", kernel: kernel, words: "test.exec=\(program) \(words)", options, input: input)
     }
 
-    /// Runs a script of a directory in a guest that has the host's programs: its root is the host's, read-only, and
+    /// Runs a script of the disk in a guest that has the host's programs: its root is the host's, read-only, and
     /// /mnt is the directory, writable.
     static func script(
-        _ name: String, in directory: String, words: String = "", _ options: [String] = [],
+        _ name: String, in disk: SharedDisk, words: String = "", _ options: [String] = [],
         input: ChildProcess.Input = .nothing
     ) throws -> Guest {
         try running("/bin/sh,/mnt/\(name)",
                     words: "test.share=root:/root test.share=data:/data:posixacl test.chroot=/root test.bind=/data \(words)",
-                    ["--memory", "1G", "--share", "/:root,ro", "--share", "\(directory):data"] + options, input: input)
+                    ["--memory", "1G", "--share", "\(disk.root):root,ro", "--share", "\(disk.path):data"] + options, input: input)
     }
 }
 
