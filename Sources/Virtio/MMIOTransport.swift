@@ -71,7 +71,7 @@ public final class MMIOTransport: Sendable {
     private func writeConfiguration(offset: UInt64, size: Int, value: UInt64) {
         state.withLock { state in
             // The driver configures the device once it has found it (virtio 1.2, 3.1.1), not before.
-            guard state.status.contains(.driver),
+            guard state.status.contains(.driver) || device.takesEarlyConfiguration,
                   let range = Self.range(offset, size, in: state.configuration) else { return }
             let bytes = (0..<size).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
             device.writeConfiguration(bytes[...], at: range.lowerBound)
