@@ -10,10 +10,14 @@ import Virtio
 
 /// A virtual machine from its first instruction to its end.
 ///
-/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each disk; some for each 9p device. `start`, `waitForEnd` and
-/// the serial port's input are for the control and console threads.
+/// Threads: one for each vCPU; "io" for the entropy device, the balloon and the clock; "console" for a virtio console; one for
+/// each disk; some for each 9p device. `start`, `waitForEnd` and the console's input are for the control and console threads.
 final class Machine: Sendable {
-    let serial: SerialPort
+    /// Where the console's input goes.
+    let consoleInput: any ConsoleInputPort
+    /// nil where the serial port is the console.
+    let consoleDevice: ConsoleDevice?
+    let balloon: BalloonDevice?
     /// Signalled when the machine has ended, or has reported a panic: see `outcome` and `hasPanicked`.
     let news: EventNotifier
 
@@ -33,13 +37,8 @@ final class Machine: Sendable {
 
     /// Builds the machine and loads its memory. Nothing runs yet.
     ///
-    /// - Parameters:
-    ///   - output: takes what the guest sends to its serial console.
-    ///   - roomForInput: called when the serial port can take more input.
-    init(
-        _ prepared: borrowing PreparedMachine, system: KVMSystem,
-        output: @escaping SerialPort.OutputHandler, roomForInput: @escaping @Sendable () -> Void
-    ) throws(MachineError) {
+    /// - Parameter console: takes what the guest prints.
+    init(_ prepared: borrowing PreparedMachine, system: KVMSystem, console: Console) throws(MachineError) {
         let description = prepared.description
         do {
             let news = try EventNotifier()
@@ -63,7 +62,10 @@ final class Machine: Sendable {
             }
             let io = NamedLoop(name: "io", loop: try EventLoop())
             let power = PowerManagement(setInterrupt: line(PlatformMap.sciGSI), report: report)
-            let serial = SerialPort(output: output, setInterrupt: line(PlatformMap.serialGSI), roomForInput: roomForInput)
+            let usesConsoleDevice = description.consoleModel == .virtio
+            // Also beside a virtio console its output is shown: a kernel's earliest words, and whatever knows no virtio.
+            let serial = SerialPort(output: { console.print($0) }, setInterrupt: line(PlatformMap.serialGSI),
+                                    roomForInput: { if !usesConsoleDevice { console.roomForInput() } })
             let clock = try RealTimeClock(loop: io.loop, setInterrupt: line(PlatformMap.clockGSI))
 
             var devices: [any VirtioDevice] = []
@@ -73,9 +75,21 @@ final class Machine: Sendable {
                 loops.append(loop)
                 devices.append(BlockDevice(disk: disk.file, serial: disk.serial, loop: loop.loop))
             }
-            devices.append(EntropyDevice(loop: io.loop))
+            devices.append(try EntropyDevice(loop: io.loop, bytesPerSecond: description.entropyRate))
             for share in prepared.shares.servers { devices.append(FileSharingDevice(server: share.server, tag: share.tag)) }
             if let vsock = prepared.vsock { devices.append(vsock.makeDevice()) }
+            var consoleDevice: ConsoleDevice?
+            if usesConsoleDevice {
+                // A loop of its own: the guest's processor waits actively until a line is taken.
+                let loop = NamedLoop(name: "console", loop: try EventLoop())
+                loops.append(loop)
+                let device = ConsoleDevice(loop: loop.loop, size: console.terminalSize, output: { console.print($0) },
+                                           roomForInput: { console.roomForInput() })
+                devices.append(device)
+                consoleDevice = device
+            }
+            let balloon = description.hasBalloon ? BalloonDevice(loop: io.loop) : nil
+            if let balloon { devices.append(balloon) }
             let transports = try Self.connect(devices, memory, vm)
 
             let firmware = try makeFirmware(for: MachineShape(
@@ -100,7 +114,9 @@ final class Machine: Sendable {
             self.ending = ending
             self.news = news
             self.power = power
-            self.serial = serial
+            self.consoleDevice = consoleDevice
+            self.balloon = balloon
+            consoleInput = consoleDevice ?? serial
             self.loops = loops
             self.transports = transports
             virtualMachine = vm

@@ -16,7 +16,11 @@ public final class Supervisor {
     var isShuttingDown = false
     /// Set once, when nothing is left to wait for.
     var result: (status: Int32, message: String)?
-    private var console: Console?
+    var console: Console?
+    /// What the balloon should hold, in bytes; kept when the guest reboots.
+    var balloonTarget: UInt64 = 0
+    /// nil where the kernel does not say.
+    let residentMemory = try? ResidentMemory()
     private var control: ControlServer?
 
     public init(_ description: MachineDescription) throws(MachineError) {
@@ -62,13 +66,13 @@ public final class Supervisor {
         let console = try Console(description.console) { commands.post($0) }
         self.console = console
         while result == nil {
-            let machine = try Machine(prepared, system: system, output: { console.print($0) },
-                                      roomForInput: { console.roomForInput() })
+            let machine = try Machine(prepared, system: system, console: console)
+            machine.balloon?.target = balloonTarget
             self.machine = machine
             let watch = try Self.setUp { () throws(Errno) in
                 try loop.watch(machine.news.raw, for: .readable) { [unowned self] _ in takeNews(of: machine) }
             }
-            console.attach(machine.serial)
+            console.attach(machine.consoleInput)
             try machine.start()
             CurrentProcess.releaseStartUpCode()
             loop.run()
@@ -81,12 +85,14 @@ public final class Supervisor {
     private func serveControl(_ prepared: borrowing PreparedMachine) throws(MachineError) {
         guard let state = prepared.state else { return }
         let (shares, vsock) = (prepared.shares, prepared.vsock)
-        let server = try ControlServer(path: state.file(StateFiles.control), loop: loop) { request in
+        let server = try ControlServer(path: state.file(StateFiles.control), loop: loop) { [unowned self] request in
             switch request {
             case .addShare(let share): shares.add(share).map { .failed($0) } ?? .done
             case .removeShare(let tag, let name): shares.remove(tag: tag, name: name).map { .failed($0) } ?? .done
             case .listShares: .shares(shares.list)
             case .vsock: vsock.map { .vsock($0.endpoint) } ?? .failed("the machine has no vsock device, expected one by --vsock")
+            case .setMemory(let bytes): setMemory(bytes)
+            case .statistics: .statistics(statistics())
             }
         }
         control = server

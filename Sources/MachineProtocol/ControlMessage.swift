@@ -11,6 +11,9 @@ public enum ControlRequest: Equatable, Sendable {
     case listShares
     /// Where the guest's sockets are.
     case vsock
+    /// How much memory the guest is to keep, in bytes; the balloon takes the rest.
+    case setMemory(UInt64)
+    case statistics
 }
 
 /// An answer to a `ControlRequest`.
@@ -20,6 +23,7 @@ public enum ControlReply: Equatable, Sendable {
     case failed(String)
     case shares([ShareDescription])
     case vsock(VsockEndpoint)
+    case statistics(MachineStatistics)
 }
 
 /// How messages of a control socket are framed.
@@ -74,6 +78,10 @@ extension ControlRequest {
                 encoder.encode(name)
             case .listShares: encoder.encode(3 as UInt8)
             case .vsock: encoder.encode(4 as UInt8)
+            case .setMemory(let bytes):
+                encoder.encode(20 as UInt8)
+                encoder.encode(bytes)
+            case .statistics: encoder.encode(21 as UInt8)
             }
         }
     }
@@ -89,6 +97,8 @@ extension ControlRequest {
                                     name: try decoder.decodeString(limit: ShareDescription.tagLengths.upperBound))
             case 3: return .listShares
             case 4: return .vsock
+            case 20: return .setMemory(try decoder.decode(UInt64.self))
+            case 21: return .statistics
             case let other: throw .invalidValue(offset: offset, found: UInt64(other))
             }
         }
@@ -115,6 +125,9 @@ extension ControlReply {
             case .vsock(.contextID(let id)):
                 encoder.encode(5 as UInt8)
                 encoder.encode(id)
+            case .statistics(let statistics):
+                encoder.encode(20 as UInt8)
+                statistics.encode(&encoder)
             }
         }
     }
@@ -132,6 +145,7 @@ extension ControlReply {
                 })
             case 4: return .vsock(.unixSocket(try decoder.decodeString(limit: Self.textLimit)))
             case 5: return .vsock(.contextID(try decoder.decode(UInt32.self)))
+            case 20: return .statistics(try MachineStatistics(&decoder))
             case let other: throw .invalidValue(offset: offset, found: UInt64(other))
             }
         }

@@ -6,6 +6,7 @@ struct TestGuest {
         prepare()
         let options = Options(commandLine: contents("/proc/cmdline") ?? [])
         loadModules(skipping: options.value("skip"))
+        openLateConsole()
         say("up")
         for name in options.scenarios {
             do throws(Failure) {
@@ -27,6 +28,9 @@ struct TestGuest {
         case "readonly": try writeReadOnlyDisk(options)
         case "flood": flood(options)
         case "echo": try echo()
+        case "resize": try waitForResize()
+        case "memory": try useMemory(options)
+        case "cache": try fillCache(options)
         case "button": try waitForButton()
         case "hang": hang()
         case "reboot": end(RB_AUTOBOOT)
