@@ -32,8 +32,8 @@ public struct MemoryMapping: ~Copyable, @unchecked Sendable {
         _ = munmap(base, count)
     }
 
-    /// Lets go of pages: those of an anonymous mapping read as zeros afterwards, those of a private mapping of a file as the file
-    /// has them. The range lies inside the mapping and is made of whole pages. The C function is `madvise` (MADV_DONTNEED).
+    /// Lets go of pages: those of an anonymous mapping read as zeros afterwards, those of a private mapping of a file as the
+    /// file has them. The range lies inside the mapping and is made of whole pages. The C function is `madvise` (MADV_DONTNEED).
     public func discard(offset: Int, count: Int) {
         precondition(offset >= 0 && count >= 0 && offset <= self.count - count)
         // Fails for pages that are locked into memory, which then stay.

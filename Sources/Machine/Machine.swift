@@ -10,8 +10,8 @@ import Virtio
 
 /// A virtual machine from its first instruction to its end.
 ///
-/// Threads: one for each vCPU; "io" for the entropy device, the balloon and the clock; "console" for a virtio console; one for
-/// each disk; some for each 9p device. `start`, `waitForEnd` and the console's input are for the control and console threads.
+/// Threads: one for each vCPU; "io" for the entropy device, the balloon and the clock; one for each disk; some for each 9p
+/// device. `start`, `waitForEnd` and the console's input are for the control and console threads.
 final class Machine: Sendable {
     /// Where the console's input goes.
     let consoleInput: any ConsoleInputPort
@@ -80,10 +80,7 @@ final class Machine: Sendable {
             if let vsock = prepared.vsock { devices.append(vsock.makeDevice()) }
             var consoleDevice: ConsoleDevice?
             if usesConsoleDevice {
-                // A loop of its own: the guest's processor waits actively until a line is taken.
-                let loop = NamedLoop(name: "console", loop: try EventLoop())
-                loops.append(loop)
-                let device = ConsoleDevice(loop: loop.loop, size: console.terminalSize, output: { console.print($0) },
+                let device = ConsoleDevice(size: console.terminalSize, output: { console.print($0) },
                                            roomForInput: { console.roomForInput() })
                 devices.append(device)
                 consoleDevice = device
@@ -146,7 +143,7 @@ final class Machine: Sendable {
             let transport = try MMIOTransport(device: device, memory: memory, interruptLine: line)
             let window = AddressMap.window(slot: slot)
             try vm.connectInterrupt(line, gsi: window.gsi)
-            for (queue, kick) in transport.kicks.enumerated() {
+            for (queue, kick) in transport.kicks.enumerated() where !transport.deviceTakesKicks {
                 try vm.connectWrite(kick, address: window.address + MMIOTransport.queueNotifyOffset, value: UInt32(queue))
             }
             transports.append(transport)

@@ -23,6 +23,11 @@ public protocol VirtioDevice: AnyObject, Sendable {
 
     /// The driver is ready: serve the queues. What goes wrong from here on is reported by `context.fail()`.
     func activate(_ context: DeviceContext)
+    /// Whether kicks are not to be signalled to another thread, but taken by `takeKick`.
+    var takesKicks: Bool { get }
+    /// The driver has made chains available in this queue of an active device. On the vCPU's thread, never at the same time as
+    /// `activate` and `reset`: for work that takes less time than waking a thread.
+    func takeKick(_ queue: Int)
     /// Stop. When it returns, the queues and guest memory are not touched any more.
     func reset()
 }
@@ -30,6 +35,8 @@ public protocol VirtioDevice: AnyObject, Sendable {
 extension VirtioDevice {
     public func writeConfiguration(_ bytes: ArraySlice<UInt8>, at offset: Int) {}
     public var takesEarlyConfiguration: Bool { false }
+    public var takesKicks: Bool { false }
+    public func takeKick(_ queue: Int) {}
 }
 
 /// What a device is given when its driver is ready; it owns the queues from then on, until `reset`.

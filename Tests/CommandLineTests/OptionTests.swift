@@ -57,7 +57,8 @@ struct OptionTests {
 
     @Test("--console takes a device behind the place", arguments: [
         ("stdio", .standardIO, .serial), ("stdio,device=virtio", .standardIO, .virtio), ("none,device=serial", .none, .serial),
-        ("file=/a,b,device=virtio", .file("/a,b"), .virtio), ("unix=a,device=serial,device=virtio", .unixSocket("a,device=serial"), .virtio),
+        ("file=/a,b,device=virtio", .file("/a,b"), .virtio),
+        ("unix=a,device=serial,device=virtio", .unixSocket("a,device=serial"), .virtio),
     ] as [(String, ConsoleDescription, ConsoleModel)])
     func consoleDevice(text: String, place: ConsoleDescription, model: ConsoleModel) throws {
         let option = try ConsoleOption(parsing: text)
@@ -65,7 +66,8 @@ struct OptionTests {
     }
 
     @Test("--console refuses other devices, and a device for nothing", arguments: [
-        "stdio,device=", "stdio,device=tty", ",device=virtio", "none,device=virtio", "file=,device=virtio", "stdio,device=virtio,",
+        "stdio,device=", "stdio,device=tty", ",device=virtio", "none,device=virtio", "file=,device=virtio",
+        "stdio,device=virtio,",
     ])
     func badConsoleDevice(text: String) {
         #expect(throws: Expected.self) { try ConsoleOption(parsing: text) }

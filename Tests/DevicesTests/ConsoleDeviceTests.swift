@@ -18,7 +18,6 @@ struct ConsoleDeviceTests {
     private let memory: GuestMemory
     private let receive: MockDriver
     private let transmit: MockDriver
-    private let loop: LoopThread
     private let printed = Printed()
     private let room: EventNotifier
     private let device: ConsoleDevice
@@ -28,15 +27,14 @@ struct ConsoleDeviceTests {
         memory = try GuestMemory(layout: try #require(RAMLayout(size: 64 << 20)))
         receive = MockDriver(memory: memory, size: 64)
         transmit = MockDriver(memory: memory, size: 64, base: 0x2_0000)
-        loop = try LoopThread()
         room = try EventNotifier()
-        (device, driver) = try Self.make(loop, memory, printed, room, TerminalSize(columns: 80, rows: 24))
+        (device, driver) = try Self.make(memory, printed, room, TerminalSize(columns: 80, rows: 24))
     }
 
     private static func make(
-        _ loop: LoopThread, _ memory: GuestMemory, _ printed: Printed, _ room: EventNotifier, _ size: TerminalSize?
+        _ memory: GuestMemory, _ printed: Printed, _ room: EventNotifier, _ size: TerminalSize?
     ) throws -> (ConsoleDevice, TransportDriver) {
-        let device = ConsoleDevice(loop: loop.loop, size: size, output: { bytes in
+        let device = ConsoleDevice(size: size, output: { bytes in
             printed.bytes.withLock { $0 += Array(bytes) }
         }, roomForInput: { room.signal() })
         return (device, try TransportDriver(device, memory: memory))
@@ -52,7 +50,7 @@ struct ConsoleDeviceTests {
     }
 
     private func size(_ driver: TransportDriver) -> [UInt64] {
-        [driver.transport.read(offset: MMIO.configuration, size: 2), driver.transport.read(offset: MMIO.configuration + 2, size: 2)]
+        [0, 2].map { driver.transport.read(offset: MMIO.configuration + $0, size: 2) }
     }
 
     // MARK: Output
@@ -78,6 +76,24 @@ struct ConsoleDeviceTests {
         while transmit.usedIndex != 3 { try driver.line.wait("the third chain") }
         #expect(printed.text == "one two three" + words[4] + "one ")
         #expect(transmit.used(0).count == 0)
+    }
+
+    @Test("what the driver made available before it was ready is printed, too")
+    func early() throws {
+        try receive.reset()
+        try transmit.reset()
+        try memory.write(Array("early".utf8), at: Self.data)
+        #expect(driver.negotiate(MMIO.version1))
+        driver.configure(1, transmit)
+        try transmit.add([.readable(Self.data, 5)])
+        driver.kick(1)
+        #expect(printed.text.isEmpty)
+        driver.driverOK()
+        try driver.wait(for: transmit, used: 1)
+        #expect(printed.text == "early")
+        // A queue that was not set up is no queue.
+        driver.kick(0)
+        #expect(device.receive([1]) == 0)
     }
 
     @Test("of a request of any size the last MiB is printed")
@@ -202,7 +218,7 @@ struct ConsoleDeviceTests {
 
     @Test("without a terminal there is no size")
     func noSize() throws {
-        let (device, driver) = try Self.make(loop, memory, printed, room, nil)
+        let (device, driver) = try Self.make(memory, printed, room, nil)
         #expect(driver.offeredFeatures & 7 == 4)
         device.resize(TerminalSize(columns: 80, rows: 24))
         #expect(size(driver) == [0, 0])

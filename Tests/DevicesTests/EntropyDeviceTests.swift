@@ -92,7 +92,8 @@ struct EntropyDeviceTests {
         withExtendedLifetime(loop) {}
     }
 
-    @Test("with a limit below a request the request gets as many bytes as the limit has", arguments: [1, 100, 100_000] as [UInt64])
+    @Test("with a limit below a request the request gets as many bytes as the limit has",
+          arguments: [1, 100, 100_000] as [UInt64])
     func limitedRequest(rate: UInt64) throws {
         let (loop, driver) = try limited(to: rate)
         try driver.start(rings)

@@ -30,7 +30,8 @@ extension LinuxGuests {
             #expect(try ChildProcess([Guest.svmm, "balloon", state, size]).waitForEnd() == .exited(0))
         }
 
-        @Test("what a guest has used and freed is the host's again, without anybody asking", arguments: [Kernel.vmlinux, .debian])
+        @Test("what a guest has used and freed is the host's again, without anybody asking",
+              arguments: [Kernel.vmlinux, .debian])
         func reporting(kernel: Kernel) throws {
             let guest = try Guest("memory", kernel: kernel, words: "test.mib=500", options("768M"), input: .pipe)
             try guest.wait(for: "touched 500")

@@ -157,7 +157,8 @@ extension SvmmBoot {
                 "initrd: \(initrd) at 0xbfffe000-0xbffff387", "cpus: 3", "memory: 4096 MiB", "ram: 0x0-0xbfffffff",
                 "ram: 0x100000000-0x13fffffff", "disk: \(disk) (1048576 bytes, read-only, serial S)",
                 "console: unix=\(socket)", "balloon: on",
-                "command line: console=ttyS0 panic=-1 reboot=panic_warm virtio_mmio.device=* virtio_mmio.device=* virtio_mmio.device=* *a=b",
+                "command line: console=ttyS0 panic=-1 reboot=panic_warm virtio_mmio.device=* virtio_mmio.device=* "
+                    + "virtio_mmio.device=* *a=b",
             ]), "\(finished.lines)")
             #expect(directoryEntries(directory.path) == ["disk", "initrd"])
         }

@@ -89,8 +89,8 @@ public final class BalloonDevice: VirtioDevice {
     /// How much it holds in bytes, as the driver says.
     public var actual: UInt64 { UInt64(state.withLock { $0.field(Self.actualOffset) }) * Self.pageSize }
 
-    /// What the guest says of its memory now, or has said last if it does not answer in some time, and how many nanoseconds ago;
-    /// nil when it has never said anything. Times are in nanoseconds. Not from the loop's thread.
+    /// What the guest says of its memory now, or has said last if it does not answer in time, and how long ago that was; nil
+    /// when it has never said anything. Times are in nanoseconds. For the control thread.
     public func statistics(waitingFor time: UInt64) -> (values: GuestStatistics, age: UInt64)? {
         guard let report = statisticsQueue.ask(waitingFor: time) else { return nil }
         let now = Clock.monotonicNanoseconds()
@@ -139,8 +139,8 @@ public final class BalloonDevice: VirtioDevice {
         }
     }
 
-    /// A driver with VIRTIO_BALLOON_F_PAGE_POISON counts on reported pages to keep what it filled them with (5.5.6.7.2): they can
-    /// be given back if that is what they will read as. Without it they may hold anything afterwards.
+    /// A driver with VIRTIO_BALLOON_F_PAGE_POISON counts on reported pages to keep what it filled them with (5.5.6.7.2): they
+    /// can be given back if that is what they will read as. Without it they may hold anything afterwards.
     private static func givesBackReports(_ context: DeviceContext, poison: UInt32) -> Bool {
         context.features & pagePoisonFeature == 0 || (poison == 0 && context.memory.discardedPagesAreZero)
     }

@@ -20,8 +20,8 @@ struct PageRun {
         return true
     }
 
-    /// Calls `body` with the runs that the readable bytes of a chain list, little-endian numbers of 32 bits; with at most `limit`
-    /// numbers. What is left of a number at the end counts for nothing.
+    /// Calls `body` with the runs that the readable bytes of a chain list, little-endian numbers of 32 bits, of which `limit`
+    /// are looked at. What is left of a number at the end counts for nothing.
     static func forEach(in chain: DescriptorChain, limit: Int, _ body: (PageRun) -> Void) {
         let end = min(chain.readableCount / 4, limit) * 4
         var run = PageRun()

@@ -4,8 +4,12 @@ import Virtio
 
 /// virtio-console (virtio 1.2, section 5.3) with its one port, which Linux calls hvc0: whole lines for one exit, where a serial
 /// port takes one for each byte.
+///
+/// It has no thread: the vCPU that kicks takes the output. Linux waits for that actively, with interrupts off, until the buffer
+/// is used (5.3.6); to have another thread woken meanwhile would cost more than the copy, and on a host with one processor a
+/// time slice.
 public final class ConsoleDevice: VirtioDevice, ConsoleInputPort {
-    /// Takes bytes that the guest sends: from the loop's thread or, for emergency writes, a vCPU's. Must not block.
+    /// Takes bytes that the guest sends: from vCPU threads, one at a time. Must not block.
     public typealias OutputHandler = @Sendable (UnsafeRawBufferPointer) -> Void
 
     // VIRTIO_CONSOLE_F_SIZE and VIRTIO_CONSOLE_F_EMERG_WRITE (5.3.3).
@@ -16,22 +20,16 @@ public final class ConsoleDevice: VirtioDevice, ConsoleInputPort {
     private static let receiveQueue = 0
     private static let transmitQueue = 1
 
-    /// What of one request is taken: its last MiB. No driver sends as much; a guest that names all of its memory as one line
-    /// must not keep the loop busy for minutes.
-    public static let requestLimit = 1 << 20
-
     private struct State {
         var size: TerminalSize?
         /// While the driver is active.
         var interrupt: DeviceInterrupt?
     }
 
-    private let loop: EventLoop
     private let output: OutputHandler
     private let roomForInput: @Sendable () -> Void
-    private let transmitter: QueueWorker
+    private let transmitter = Mutex<ConsoleTransmitter?>(nil)
     private let receiver = ConsoleReceiver()
-    private let watch = Mutex<EventLoop.Token?>(nil)
     private let state: Mutex<State>
 
     public let type = DeviceType.console
@@ -39,19 +37,16 @@ public final class ConsoleDevice: VirtioDevice, ConsoleInputPort {
     public let queueSizes: [UInt16] = [64, 64]
     /// Emergency writes work on a device that nobody has set up (5.3.5).
     public let takesEarlyConfiguration = true
+    public let takesKicks = true
 
     /// - Parameters:
-    ///   - loop: where output is taken.
     ///   - size: of the terminal behind the console; nil where there is none: the guest then is told of no size.
     ///   - roomForInput: called when input that was turned away would be taken again.
     public init(
-        loop: EventLoop, size: TerminalSize?, output: @escaping OutputHandler,
-        roomForInput: @escaping @Sendable () -> Void = {}
+        size: TerminalSize?, output: @escaping OutputHandler, roomForInput: @escaping @Sendable () -> Void = {}
     ) {
-        self.loop = loop
         self.output = output
         self.roomForInput = roomForInput
-        transmitter = QueueWorker(loop: loop)
         features = Self.emergencyWriteFeature | (size == nil ? 0 : Self.sizeFeature)
         state = Mutex(State(size: size))
     }
@@ -85,44 +80,32 @@ public final class ConsoleDevice: VirtioDevice, ConsoleInputPort {
 
     public func activate(_ context: DeviceContext) {
         state.withLock { $0.interrupt = context.interrupt }
-        transmitter.start(context.part(Self.transmitQueue)) { [output] (chain) throws(QueueError) in try Self.take(chain, output) }
-        guard let queue = context.queues[Self.receiveQueue] else { return }
-        receiver.start(queue, context.interrupt)
-        watchReceiveQueue(context)
-        // Input may have waited for the driver.
-        roomForInput()
+        if let queue = context.queues[Self.transmitQueue] {
+            let transmitter = ConsoleTransmitter(queue, context.interrupt, output)
+            self.transmitter.withLock { $0 = transmitter }
+        }
+        if let queue = context.queues[Self.receiveQueue] { receiver.start(queue, context.interrupt) }
+        // Output may have come, and input may have waited, before the driver was ready.
+        takeKick(Self.transmitQueue)
+        takeKick(Self.receiveQueue)
+    }
+
+    public func takeKick(_ queue: Int) {
+        // Input waits for the driver's buffers.
+        if queue == Self.receiveQueue { return roomForInput() }
+        transmitter.withLock { transmitter in
+            do throws(QueueError) {
+                try transmitter?.takeAll()
+            } catch {
+                transmitter = nil
+                state.withLock { $0.interrupt }?.fail()
+            }
+        }
     }
 
     public func reset() {
-        transmitter.stop()
+        transmitter.withLock { $0 = nil }
         receiver.stop()
-        loop.performAndWait { [self] in
-            if let token = watch.withLock({ $0.take() }) { loop.forget(token) }
-        }
         state.withLock { $0.interrupt = nil }
-    }
-
-    /// The driver has put buffers into the receive queue that input waits for.
-    private func watchReceiveQueue(_ context: DeviceContext) {
-        let kick = context.kicks[Self.receiveQueue]
-        loop.performAndWait { [self] in
-            let token = try? loop.watch(kick.raw, for: .readable) { [roomForInput] _ in
-                kick.take()
-                roomForInput()
-            }
-            if token == nil { context.interrupt.fail() }
-            watch.withLock { $0 = token }
-        }
-    }
-
-    private static func take(_ chain: DescriptorChain, _ output: OutputHandler) throws(QueueError) -> Int {
-        // 5.3.6.1: nothing for the device to write.
-        guard chain.writableCount == 0 else { throw .request }
-        let skipped = max(chain.readableCount - requestLimit, 0)
-        chain.forEachSlice(writable: false, from: skipped, count: requestLimit) { slice in
-            output(UnsafeRawBufferPointer(slice.buffer))
-            return true
-        }
-        return 0
     }
 }

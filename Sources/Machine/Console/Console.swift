@@ -8,7 +8,8 @@ enum ConsoleCommand: Sendable {
     case quit, pressPowerButton
 }
 
-/// The host's side of the console. It outlives a restart of the machine, whose new serial port or console device is then attached.
+/// The host's side of the console. It outlives a restart of the machine, whose new serial port or console device is then
+/// attached.
 final class Console: Sendable {
     private let buffer = ConsoleBuffer()
     private let serial = SerialInput()

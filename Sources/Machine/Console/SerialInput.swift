@@ -1,7 +1,9 @@
 import Devices
 import LinuxSystem
 
-/// Input on its way to the serial port, or to a virtio console. The sender waits while the guest does not read: what it has not sent stays where it
+/// Input on its way to the serial port, or to a virtio console.
+///
+/// The sender waits while the guest does not read: what it has not sent stays where it
 /// came from, in the pipe or the terminal.
 final class SerialInput: @unchecked Sendable {
     // Sound: both are behind the condition's mutex.

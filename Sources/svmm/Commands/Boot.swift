@@ -69,7 +69,7 @@ struct Boot: ParsableCommand {
     @Option(help: ArgumentHelp("Kernel parameters, added after svmm's own.", valueName: "text"))
     var cmdline = ""
 
-    @Option(help: ArgumentHelp("Console: stdio, file=PATH, unix=PATH or none, as a serial port or hvc0. (default: stdio,device=serial)",
+    @Option(help: ArgumentHelp("Console: stdio, file=PATH, unix=PATH or none, as ttyS0 or hvc0. (default: stdio,device=serial)",
                                valueName: "where[,device=serial|virtio]"),
             transform: { try ConsoleOption(parsing: $0) })
     var console = ConsoleOption()

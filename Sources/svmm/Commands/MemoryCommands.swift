@@ -6,15 +6,15 @@ struct Balloon: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Set how much memory a running machine keeps.",
         discussion: """
-            The guest gives the rest to its balloon, and so to the host, as far and as fast as it can; svmm stats shows how far it \
-            is. It takes memory back when it would otherwise run out. The size lasts until it is set again, also over reboots.
+            The guest gives the rest to its balloon, and so to the host, as far and as fast as it can; svmm stats shows how \
+            far it is. It takes memory back when it would otherwise run out. The size lasts until it is set again, also over reboots.
             """
     )
 
     @Argument(help: ArgumentHelp("Name or state directory of the machine.", valueName: "vm"))
     var machine: String
 
-    @Argument(help: ArgumentHelp("Memory to keep, up to what the machine was started with; also KiB, MiB, GiB.", valueName: "size"),
+    @Argument(help: ArgumentHelp("Memory to keep, at most what the machine was started with.", valueName: "size"),
               transform: { try MemorySize(parsing: $0) })
     var size: MemorySize
 
