@@ -30,17 +30,18 @@ extension LinuxGuests {
             #expect(try ChildProcess([Guest.svmm, "balloon", state, size]).waitForEnd() == .exited(0))
         }
 
+        /// svmm's own kernel has no huge pages and is given less to do: in the rig each page takes as long as hundreds elsewhere.
         @Test("what a guest has used and freed is the host's again, without anybody asking",
-              arguments: [Kernel.vmlinux, .debian])
-        func reporting(kernel: Kernel) throws {
-            let guest = try Guest("memory", kernel: kernel, words: "test.mib=500", options("768M"), input: .pipe)
-            try guest.wait(for: "touched 500")
+              arguments: [(Kernel.vmlinux, 200), (.debian, 500)])
+        func reporting(kernel: Kernel, mebibytes: Int) throws {
+            let guest = try Guest("memory", kernel: kernel, words: "test.mib=\(mebibytes)", options("768M"), input: .pipe)
+            try guest.wait(for: "touched \(mebibytes)")
             let used = try #require(guest.process.residentKiB)
-            #expect(used > 500 * 1024)
+            #expect(used > mebibytes * 1024)
             try guest.process.send("\n")
             try guest.wait(for: "freed")
-            try waitUntil("more than 400 MiB are given back") {
-                try #require(guest.process.residentKiB) < used - 400 * 1024
+            try waitUntil("more than four fifths are given back") {
+                try #require(guest.process.residentKiB) < used - mebibytes * 1024 / 5 * 4
             }
             try guest.process.send("\n")
             try guest.finish().expect(ok: ["memory"])
