@@ -11,7 +11,7 @@ extension LinuxGuests {
 
         @Test("a guest that prints much loses nothing to a reader that reads")
         func flood() throws {
-            let kibibytes = 1024
+            let kibibytes = Requirement.isEmulated ? 128 : 4096
             let finished = try Guest("flood", words: "test.kib=\(kibibytes)", Self.options).finish()
             finished.expect(ok: ["flood"])
             let lines = finished.console.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("flood ") }
@@ -21,7 +21,7 @@ extension LinuxGuests {
 
         @Test("a reader that never reads does not keep the guest from powering off")
         func unread() throws {
-            let guest = try Guest("flood", words: "test.kib=2048", Self.options, output: .unread)
+            let guest = try Guest("flood", words: "test.kib=64", Self.options, output: .unread)
             #expect(try guest.process.waitForEnd() == .exited(0))
             let errors = String(decoding: try guest.process.errors.waitForEnd(), as: UTF8.self)
             #expect(errors.contains(" bytes of console output were lost"), "\(errors)")
@@ -57,7 +57,7 @@ extension LinuxGuests {
             #expect(try process.waitForEnd() == .exited(0))
         }
 
-        @Test("a file takes the console; what is written to the serial port comes there, too")
+        @Test("a file takes the console, also where the serial port is a console beside it")
         func file() throws {
             let directory = TemporaryDirectory()
             let console = "file=\(directory.path("console")),device=virtio"
