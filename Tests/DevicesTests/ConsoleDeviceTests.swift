@@ -203,6 +203,8 @@ struct ConsoleDeviceTests {
         device.resize(TerminalSize(columns: 100, rows: 30))
         #expect(!driver.line.take())
         try start()
+        driver.line.take()
+        driver[MMIO.interruptACK] = 2
         let generation = driver[MMIO.configGeneration]
         device.resize(TerminalSize(columns: 132, rows: 43))
         try driver.line.wait("the change")

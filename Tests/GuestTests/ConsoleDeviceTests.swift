@@ -51,7 +51,7 @@ extension LinuxGuests {
             try terminal.resize(columns: 91, rows: 33)
             let process = try ChildProcess(Guest.arguments("resize", Self.options), on: terminal)
             try terminal.output.wait(for: "guest: ready")
-            #expect(terminal.output.text.contains("guest: size 91x33"))
+            try terminal.output.wait(for: "guest: size 91x33")
             try terminal.resize(columns: 120, rows: 40)
             try terminal.output.wait(for: "guest: size 120x40")
             #expect(try process.waitForEnd() == .exited(0))

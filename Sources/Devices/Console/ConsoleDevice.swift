@@ -24,6 +24,8 @@ public final class ConsoleDevice: VirtioDevice, ConsoleInputPort {
         var size: TerminalSize?
         /// While the driver is active.
         var interrupt: DeviceInterrupt?
+        /// Of the transmit queue, since then.
+        var kickCount: UInt64 = 0
     }
 
     private let output: OutputHandler
@@ -79,7 +81,10 @@ public final class ConsoleDevice: VirtioDevice, ConsoleInputPort {
     }
 
     public func activate(_ context: DeviceContext) {
-        state.withLock { $0.interrupt = context.interrupt }
+        state.withLock { state in
+            state.interrupt = context.interrupt
+            state.kickCount = 0
+        }
         if let queue = context.queues[Self.transmitQueue] {
             let transmitter = ConsoleTransmitter(queue, context.interrupt, output)
             self.transmitter.withLock { $0 = transmitter }
@@ -93,6 +98,7 @@ public final class ConsoleDevice: VirtioDevice, ConsoleInputPort {
     public func takeKick(_ queue: Int) {
         // Input waits for the driver's buffers.
         if queue == Self.receiveQueue { return roomForInput() }
+        defer { announceSize() }
         transmitter.withLock { transmitter in
             do throws(QueueError) {
                 try transmitter?.takeAll()
@@ -101,6 +107,17 @@ public final class ConsoleDevice: VirtioDevice, ConsoleInputPort {
                 state.withLock { $0.interrupt }?.fail()
             }
         }
+    }
+
+    /// Linux reads the size at a change only (config_work_handler of virtio_console.c), and not before it has put the port into its
+    /// list, which nothing tells: so after the first kick, the second, the fourth and so on, a change is said to be.
+    private func announceSize() {
+        let interrupt = state.withLock { state -> DeviceInterrupt? in
+            guard let size = state.size, size.columns > 0, state.interrupt != nil else { return nil }
+            state.kickCount &+= 1
+            return state.kickCount.nonzeroBitCount == 1 ? state.interrupt : nil
+        }
+        interrupt?.notifyConfigurationChange()
     }
 
     public func reset() {
