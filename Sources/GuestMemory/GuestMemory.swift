@@ -78,6 +78,32 @@ public final class GuestMemory: @unchecked Sendable {
         throw .outOfRange(address: address, count: count)
     }
 
+    /// Whether discarded pages read as zeros: so for memory that no file stands behind.
+    public var discardedPagesAreZero: Bool { true }
+
+    /// Gives the host back what it keeps of the whole pages in the slice, which is of this memory. Their contents are then
+    /// whatever the mapping has below (see `discardedPagesAreZero`), until somebody writes to them; addresses and KVM's memory
+    /// slots stay as they are. The C function is `madvise` (MADV_DONTNEED).
+    public func discard(_ slice: GuestSlice) {
+        let page = Int(RAMLayout.pageSize)
+        let offset = slice.base - mapping.base
+        precondition(offset >= 0 && offset <= mapping.count - slice.count)
+        // Never a page of which only a part was named.
+        let start = (offset + page - 1) / page * page
+        let end = (offset + slice.count) / page * page
+        if start < end { mapping.discard(offset: start, count: end - start) }
+    }
+
+    /// As `discard`, for whatever of the range is RAM.
+    public func discard(at address: GuestAddress, count: UInt64) {
+        let (sum, overflow) = address.addingReportingOverflow(count)
+        let end = overflow ? .max : sum
+        for region in layout.regions {
+            let (from, to) = (max(address, region.start), min(end, region.end))
+            if from < to, let slice = try? slice(at: from, count: to - from) { discard(slice) }
+        }
+    }
+
     /// Copies a value out. The value's bytes are read once.
     public func read<Value: BitwiseCopyable>(_ type: Value.Type, at address: GuestAddress) throws(GuestMemoryError) -> Value {
         try slice(at: address, count: UInt64(MemoryLayout<Value>.size)).load(type, at: 0)

@@ -34,6 +34,14 @@ public struct MemoryMapping: ~Copyable, @unchecked Sendable {
         _ = munmap(base, count)
     }
 
+    /// Lets go of pages: those of an anonymous mapping read as zeros afterwards, those of a private mapping of a file as the
+    /// file has them. The range lies inside the mapping and is made of whole pages. The C function is `madvise` (MADV_DONTNEED).
+    public func discard(offset: Int, count: Int) {
+        precondition(offset >= 0 && count >= 0 && offset <= self.count - count)
+        // Fails for pages that are locked into memory, which then stay.
+        _ = madvise(base + offset, count, MADV_DONTNEED)
+    }
+
     /// Keeps the pages out of core dumps. The C function is `madvise` (MADV_DONTDUMP).
     public func excludeFromCoreDumps() {
         // Advice only: a kernel that refuses it leaves larger core files, nothing else.

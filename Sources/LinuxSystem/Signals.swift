@@ -7,6 +7,7 @@ public enum Signal: Int32, Sendable, CaseIterable {
     case interrupt = 2
     case quit = 3
     case terminate = 15
+    case windowChange = 28
 
     /// For example "SIGTERM".
     public var name: String {
@@ -15,6 +16,7 @@ public enum Signal: Int32, Sendable, CaseIterable {
         case .interrupt: "SIGINT"
         case .quit: "SIGQUIT"
         case .terminate: "SIGTERM"
+        case .windowChange: "SIGWINCH"
         }
     }
 }

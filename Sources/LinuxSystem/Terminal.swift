@@ -41,6 +41,24 @@ public struct TerminalMode: @unchecked Sendable {
     }
 }
 
+/// How much a terminal shows, in characters.
+public struct TerminalSize: Equatable, Sendable {
+    public let columns: UInt16
+    public let rows: UInt16
+
+    public init(columns: UInt16, rows: UInt16) {
+        self.columns = columns
+        self.rows = rows
+    }
+
+    /// The size of the terminal; nil when the descriptor is none. The corresponding C function is `ioctl` (TIOCGWINSZ).
+    public init?(of raw: Int32) {
+        var size = winsize()
+        guard svmm_ioctl_pointer(raw, svmm_tiocgwinsz, &size) == 0 else { return nil }
+        self.init(columns: size.ws_col, rows: size.ws_row)
+    }
+}
+
 /// Whether the descriptor is a terminal. The corresponding C function is `isatty`.
 public func isTerminal(_ raw: Int32) -> Bool {
     isatty(raw) == 1

@@ -10,11 +10,14 @@ import Virtio
 
 /// A virtual machine from its first instruction to its end.
 ///
-/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each queue of a disk; some for each 9p
-/// device; one for vsock. `start`, `waitForEnd` and
-/// the serial port's input are for the control and console threads.
+/// Threads: one for each vCPU; "io" for the entropy device, the balloon and the clock; one for each queue of a disk; some for each
+/// 9p device; one for vsock. `start`, `waitForEnd` and the console's input are for the control and console threads.
 final class Machine: Sendable {
-    let serial: SerialPort
+    /// Where the console's input goes.
+    let consoleInput: any ConsoleInputPort
+    /// nil where the serial port is the console.
+    let consoleDevice: ConsoleDevice?
+    let balloon: BalloonDevice?
     /// Signalled when the machine has ended, or has reported a panic: see `outcome` and `hasPanicked`.
     let news: EventNotifier
 
@@ -36,13 +39,8 @@ final class Machine: Sendable {
 
     /// Builds the machine and loads its memory. Nothing runs yet.
     ///
-    /// - Parameters:
-    ///   - output: takes what the guest sends to its serial console.
-    ///   - roomForInput: called when the serial port can take more input.
-    init(
-        _ prepared: borrowing PreparedMachine, system: KVMSystem,
-        output: @escaping SerialPort.OutputHandler, roomForInput: @escaping @Sendable () -> Void
-    ) throws(MachineError) {
+    /// - Parameter console: takes what the guest prints.
+    init(_ prepared: borrowing PreparedMachine, system: KVMSystem, console: Console) throws(MachineError) {
         let description = prepared.description
         do {
             let news = try EventNotifier()
@@ -66,7 +64,10 @@ final class Machine: Sendable {
             }
             let io = NamedLoop(name: "io", loop: try EventLoop())
             let power = PowerManagement(setInterrupt: line(PlatformMap.sciGSI), report: report)
-            let serial = SerialPort(output: output, setInterrupt: line(PlatformMap.serialGSI), roomForInput: roomForInput)
+            let usesConsoleDevice = description.consoleModel == .virtio
+            // Also beside a virtio console its output is shown: a kernel's earliest words, and whatever knows no virtio.
+            let serial = SerialPort(output: { console.print($0) }, setInterrupt: line(PlatformMap.serialGSI),
+                                    roomForInput: { if !usesConsoleDevice { console.roomForInput() } })
             let clock = try RealTimeClock(loop: io.loop, setInterrupt: line(PlatformMap.clockGSI))
 
             var devices: [any VirtioDevice] = []
@@ -74,13 +75,22 @@ final class Machine: Sendable {
             var disks: [BlockDevice] = []
             for disk in prepared.disks { disks.append(try disk.makeDevice()) }
             devices += disks
-            devices.append(EntropyDevice(loop: io.loop))
+            devices.append(try EntropyDevice(loop: io.loop, bytesPerSecond: description.entropyRate))
             for share in prepared.shares.servers { devices.append(FileSharingDevice(server: share.server, tag: share.tag)) }
             if let vsock = prepared.vsock {
                 let loop = NamedLoop(name: "vsock", loop: try EventLoop())
                 loops.append(loop)
                 devices.append(try vsock.makeDevice(loop: loop.loop))
             }
+            var consoleDevice: ConsoleDevice?
+            if usesConsoleDevice {
+                let device = ConsoleDevice(size: console.terminalSize, output: { console.print($0) },
+                                           roomForInput: { console.roomForInput() })
+                devices.append(device)
+                consoleDevice = device
+            }
+            let balloon = description.hasBalloon ? BalloonDevice(loop: io.loop) : nil
+            if let balloon { devices.append(balloon) }
             let transports = try Self.connect(devices, memory, vm)
 
             let firmware = try makeFirmware(for: MachineShape(
@@ -105,7 +115,9 @@ final class Machine: Sendable {
             self.ending = ending
             self.news = news
             self.power = power
-            self.serial = serial
+            self.consoleDevice = consoleDevice
+            self.balloon = balloon
+            consoleInput = consoleDevice ?? serial
             self.loops = loops
             self.disks = disks
             self.transports = transports
@@ -136,7 +148,7 @@ final class Machine: Sendable {
             let transport = try MMIOTransport(device: device, memory: memory, interruptLine: line)
             let window = AddressMap.window(slot: slot)
             try vm.connectInterrupt(line, gsi: window.gsi)
-            for (queue, kick) in transport.kicks.enumerated() {
+            for (queue, kick) in transport.kicks.enumerated() where !transport.deviceTakesKicks {
                 try vm.connectWrite(kick, address: window.address + MMIOTransport.queueNotifyOffset, value: UInt32(queue))
             }
             transports.append(transport)

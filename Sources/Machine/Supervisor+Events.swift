@@ -41,6 +41,7 @@ extension Supervisor {
     private func take(_ signal: Signal) {
         switch signal {
         case .quit: finish(ExitStatus.signal(signal.rawValue), "killed by \(signal.name)")
+        case .windowChange: if let size = console?.terminalSize { machine?.consoleDevice?.resize(size) }
         case .terminate, .interrupt, .hangUp:
             if isShuttingDown {
                 finish(ExitStatus.signal(signal.rawValue), "killed by a second signal, \(signal.name)")

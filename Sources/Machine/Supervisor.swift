@@ -16,7 +16,11 @@ public final class Supervisor {
     var isShuttingDown = false
     /// Set once, when nothing is left to wait for.
     var result: (status: Int32, message: String)?
-    private var console: Console?
+    var console: Console?
+    /// What the balloon should hold, in bytes; kept when the guest reboots.
+    var balloonTarget: UInt64 = 0
+    /// nil where the kernel does not say.
+    let residentMemory = try? ResidentMemory()
     private var control: ControlServer?
 
     public init(_ description: MachineDescription) throws(MachineError) {
@@ -62,13 +66,13 @@ public final class Supervisor {
         let console = try Console(description.console) { commands.post($0) }
         self.console = console
         while result == nil {
-            let machine = try Machine(prepared, system: system, output: { console.print($0) },
-                                      roomForInput: { console.roomForInput() })
+            let machine = try Machine(prepared, system: system, console: console)
+            machine.balloon?.target = balloonTarget
             self.machine = machine
             let watch = try Self.setUp { () throws(Errno) in
                 try loop.watch(machine.news.raw, for: .readable) { [unowned self] _ in takeNews(of: machine) }
             }
-            console.attach(machine.serial)
+            console.attach(machine.consoleInput)
             try machine.start()
             CurrentProcess.releaseStartUpCode()
             loop.run()
@@ -80,7 +84,7 @@ public final class Supervisor {
     /// Makes the control socket, if the machine has a state directory, and serves it on the control loop.
     private func serveControl(_ prepared: borrowing PreparedMachine) throws(MachineError) {
         guard let state = prepared.state else { return }
-        let requests = ControlRequests(prepared) { [unowned self] in machine }
+        let requests = ControlRequests(prepared, for: self)
         let server = try ControlServer(path: state.file(StateFiles.control), loop: loop) { requests.answer($0) }
         control = server
         try Self.setUp { () throws(Errno) in try server.start() }

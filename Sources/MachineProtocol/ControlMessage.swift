@@ -15,6 +15,9 @@ public enum ControlRequest: Equatable, Sendable {
     case resizeDisk(index: UInt32, size: UInt64)
     /// Gives a placeholder its disk: path, readOnly, creationSize and cache count, the rest was settled at the start.
     case attachDisk(index: UInt32, DiskDescription)
+    /// How much memory the guest is to keep, in bytes; the balloon takes the rest.
+    case setMemory(UInt64)
+    case statistics
 }
 
 /// An answer to a `ControlRequest`.
@@ -24,6 +27,7 @@ public enum ControlReply: Equatable, Sendable {
     case failed(String)
     case shares([ShareDescription])
     case vsock(VsockEndpoint)
+    case statistics(MachineStatistics)
 }
 
 /// How messages of a control socket are framed.
@@ -86,6 +90,10 @@ extension ControlRequest {
                 encoder.encode(9 as UInt8)
                 encoder.encode(index)
                 disk.encode(&encoder)
+            case .setMemory(let bytes):
+                encoder.encode(20 as UInt8)
+                encoder.encode(bytes)
+            case .statistics: encoder.encode(21 as UInt8)
             }
         }
     }
@@ -103,6 +111,8 @@ extension ControlRequest {
             case 4: return .vsock
             case 8: return .resizeDisk(index: try decoder.decode(UInt32.self), size: try decoder.decode(UInt64.self))
             case 9: return .attachDisk(index: try decoder.decode(UInt32.self), try DiskDescription(&decoder))
+            case 20: return .setMemory(try decoder.decode(UInt64.self))
+            case 21: return .statistics
             case let other: throw .invalidValue(offset: offset, found: UInt64(other))
             }
         }
@@ -129,6 +139,9 @@ extension ControlReply {
             case .vsock(.contextID(let id)):
                 encoder.encode(5 as UInt8)
                 encoder.encode(id)
+            case .statistics(let statistics):
+                encoder.encode(20 as UInt8)
+                statistics.encode(&encoder)
             }
         }
     }
@@ -146,6 +159,7 @@ extension ControlReply {
                 })
             case 4: return .vsock(.unixSocket(try decoder.decodeString(limit: Self.textLimit)))
             case 5: return .vsock(.contextID(try decoder.decode(UInt32.self)))
+            case 20: return .statistics(try MachineStatistics(&decoder))
             case let other: throw .invalidValue(offset: offset, found: UInt64(other))
             }
         }

@@ -31,6 +31,9 @@ extension MachineDescription {
         case .unixSocket(let path): encoder.encode(2 as UInt8); encoder.encode(path)
         case .none: encoder.encode(3 as UInt8)
         }
+        encoder.encode(consoleModel.rawValue)
+        encoder.encode(hasBalloon)
+        encoder.encode(entropyRate) { $0.encode($1) }
         encoder.encode(onReboot.rawValue)
         encoder.encode(graceSeconds.bitPattern)
         encoder.encode(allowsSoftwareKVM)
@@ -61,6 +64,9 @@ extension MachineDescription {
         processorCount = Int(try decoder.decode(UInt32.self))
         memorySize = try decoder.decode(UInt64.self)
         console = try Self.decodeConsole(&decoder)
+        consoleModel = try Self.decodeChoice(&decoder, ConsoleModel.init(rawValue:))
+        hasBalloon = try decoder.decode(Bool.self)
+        entropyRate = try decoder.decodeOptional { (decoder) throws(WireError) in try decoder.decode(UInt64.self) }
         onReboot = try Self.decodeChoice(&decoder, RebootAction.init(rawValue:))
         graceSeconds = Double(bitPattern: try decoder.decode(UInt64.self))
         allowsSoftwareKVM = try decoder.decode(Bool.self)

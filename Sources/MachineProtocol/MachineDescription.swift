@@ -20,6 +20,11 @@ public struct MachineDescription: Equatable, Sendable {
     /// Bytes.
     public var memorySize: UInt64
     public var console: ConsoleDescription
+    public var consoleModel: ConsoleModel
+    /// Whether the guest has a balloon, by which it gives memory back.
+    public var hasBalloon: Bool
+    /// Random bytes that the guest gets in a second at the most: `entropyRates`; nil: as many as it asks for.
+    public var entropyRate: UInt64?
     public var onReboot: RebootAction
     /// Seconds between the power button and the kill.
     public var graceSeconds: Double
@@ -33,6 +38,7 @@ public struct MachineDescription: Equatable, Sendable {
                 shares: [ShareDescription] = [], shareRoots: [String] = [], vsock: VsockDescription? = nil,
                 name: String? = nil, stateDirectory: String? = nil,
                 processorCount: Int = 1, memorySize: UInt64 = 512 << 20, console: ConsoleDescription = .standardIO,
+                consoleModel: ConsoleModel = .serial, hasBalloon: Bool = true, entropyRate: UInt64? = nil,
                 onReboot: RebootAction = .exit, graceSeconds: Double = 10, allowsSoftwareKVM: Bool = false,
                 dryRun: Bool = false) {
         self.kernel = kernel
@@ -48,6 +54,9 @@ public struct MachineDescription: Equatable, Sendable {
         self.processorCount = processorCount
         self.memorySize = memorySize
         self.console = console
+        self.consoleModel = consoleModel
+        self.hasBalloon = hasBalloon
+        self.entropyRate = entropyRate
         self.onReboot = onReboot
         self.graceSeconds = graceSeconds
         self.allowsSoftwareKVM = allowsSoftwareKVM
@@ -61,11 +70,22 @@ public struct MachineDescription: Equatable, Sendable {
     public static let memorySizes: ClosedRange<UInt64> = (1 << 20)...(64 << 30)
     public static let pageSize: UInt64 = 4096
 
+    /// Bytes per second.
+    public static let entropyRates: ClosedRange<UInt64> = 1...(1 << 40)
+
     /// Grace periods in seconds. A year is long enough for anybody, and far from overflowing a timer.
     public static let gracePeriods = 0...31_536_000.0
 }
 
-/// Where the serial console goes.
+/// What the guest has as its console.
+public enum ConsoleModel: UInt8, Sendable {
+    /// A 16550A, ttyS0.
+    case serial
+    /// virtio-console, hvc0.
+    case virtio
+}
+
+/// Where the console goes.
 public enum ConsoleDescription: Equatable, Sendable {
     /// Standard input and output; a terminal is put into raw mode.
     case standardIO

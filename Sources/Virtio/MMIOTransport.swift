@@ -22,6 +22,8 @@ public final class MMIOTransport: Sendable {
     private let offeredFeatures: UInt64
     /// Signalled by kicks, one for each queue, for as long as the transport lives: KVM signals them too.
     public let kicks: [EventNotifier]
+    /// Whether the device takes kicks itself, so that KVM must not.
+    public var deviceTakesKicks: Bool { device.takesKicks }
     private let state: Mutex<TransportState>
 
     /// - Parameter interruptLine: each signal is one edge of the device's interrupt.
@@ -71,7 +73,7 @@ public final class MMIOTransport: Sendable {
     private func writeConfiguration(offset: UInt64, size: Int, value: UInt64) {
         state.withLock { state in
             // The driver configures the device once it has found it (virtio 1.2, 3.1.1), not before.
-            guard state.status.contains(.driver),
+            guard state.status.contains(.driver) || device.takesEarlyConfiguration,
                   let range = Self.range(offset, size, in: state.configuration) else { return }
             let bytes = (0..<size).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
             device.writeConfiguration(bytes[...], at: range.lowerBound)
@@ -132,7 +134,8 @@ public final class MMIOTransport: Sendable {
     /// Kicks that KVM did not take, for example because they came with another width of address or data.
     private func notify(queue: UInt32, _ state: borrowing TransportState) {
         guard state.status.contains(.driverOK), queue < kicks.count else { return }
-        kicks[Int(queue)].signal()
+        guard device.takesKicks else { return kicks[Int(queue)].signal() }
+        if state.isActive { device.takeKick(Int(queue)) }
     }
 
     private func writeStatus(_ value: UInt32, _ state: inout TransportState) {

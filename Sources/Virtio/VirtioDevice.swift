@@ -18,15 +18,25 @@ public protocol VirtioDevice: AnyObject, Sendable {
     /// The driver writes bytes into the configuration space, inside its length. Nothing by default: most devices have no
     /// field that the driver may write.
     func writeConfiguration(_ bytes: ArraySlice<UInt8>, at offset: Int)
+    /// Whether the configuration space can be written before there is a driver (DRIVER in the device status). False by default.
+    var takesEarlyConfiguration: Bool { get }
 
     /// The driver is ready: serve the queues. What goes wrong from here on is reported by `context.fail()`.
     func activate(_ context: DeviceContext)
+    /// Whether kicks are not to be signalled to another thread, but taken by `takeKick`.
+    var takesKicks: Bool { get }
+    /// The driver has made chains available in this queue of an active device. On the vCPU's thread, never at the same time as
+    /// `activate` and `reset`: for work that takes less time than waking a thread.
+    func takeKick(_ queue: Int)
     /// Stop. When it returns, the queues and guest memory are not touched any more.
     func reset()
 }
 
 extension VirtioDevice {
     public func writeConfiguration(_ bytes: ArraySlice<UInt8>, at offset: Int) {}
+    public var takesEarlyConfiguration: Bool { false }
+    public var takesKicks: Bool { false }
+    public func takeKick(_ queue: Int) {}
 }
 
 /// What a device is given when its driver is ready; it owns the queues from then on, until `reset`.
@@ -47,5 +57,10 @@ public struct DeviceContext: @unchecked Sendable {
         self.queues = queues
         self.kicks = kicks
         self.interrupt = interrupt
+    }
+
+    /// With one of the queues alone, for what serves that.
+    public func part(_ queue: Int) -> DeviceContext {
+        DeviceContext(memory: memory, features: features, queues: [queues[queue]], kicks: [kicks[queue]], interrupt: interrupt)
     }
 }

@@ -69,6 +69,34 @@ struct OptionTests {
         #expect(try ConsoleDescription(parsing: text) == description)
     }
 
+    @Test("--console takes a device behind the place", arguments: [
+        ("stdio", .standardIO, .serial), ("stdio,device=virtio", .standardIO, .virtio), ("none,device=serial", .none, .serial),
+        ("file=/a,b,device=virtio", .file("/a,b"), .virtio),
+        ("unix=a,device=serial,device=virtio", .unixSocket("a,device=serial"), .virtio),
+    ] as [(String, ConsoleDescription, ConsoleModel)])
+    func consoleDevice(text: String, place: ConsoleDescription, model: ConsoleModel) throws {
+        let option = try ConsoleOption(parsing: text)
+        #expect(option.place == place && option.model == model)
+    }
+
+    @Test("--console refuses other devices, and a device for nothing", arguments: [
+        "stdio,device=", "stdio,device=tty", ",device=virtio", "none,device=virtio", "file=,device=virtio",
+        "stdio,device=virtio,",
+    ])
+    func badConsoleDevice(text: String) {
+        #expect(throws: Expected.self) { try ConsoleOption(parsing: text) }
+    }
+
+    @Test("statistics are lines, or one JSON object")
+    func statistics() {
+        var statistics = MachineStatistics()
+        #expect(Stats.lines(statistics) == [] && Stats.object(statistics) == "{}")
+        statistics.add("memory", 5)
+        statistics.add("resident", .max)
+        #expect(Stats.lines(statistics) == ["memory: 5", "resident: 18446744073709551615"])
+        #expect(Stats.object(statistics) == #"{"memory": 5, "resident": 18446744073709551615}"#)
+    }
+
     @Test("--console refuses anything else", arguments: ["", "file=", "unix=", "tcp=1", "STDIO", "file"])
     func badConsole(text: String) {
         #expect(throws: Expected.self) { try ConsoleDescription(parsing: text) }
@@ -83,13 +111,16 @@ struct OptionTests {
         let boot = try parse(["--kernel", "k"])
         #expect(boot.kernel == "k" && boot.disk.isEmpty && boot.cpus == 1 && boot.memory.bytes == 512 << 20)
         #expect(boot.grace == 10)
+        #expect(boot.console == ConsoleOption() && boot.balloon && boot.rngBps == nil)
         #expect(boot.onReboot == .exit && boot.bootProtocol == .automatic && !boot.dryRun)
     }
 
     @Test("every option is taken")
     func all() throws {
         let boot = try parse(["--kernel", "k", "--disk", "a", "--disk", "b,ro", "--cpus", "64", "--memory", "1G",
-                              "--grace", "0.5", "--on-reboot", "restart", "--protocol", "pvh", "--dry-run"])
+                              "--grace", "0.5", "--on-reboot", "restart", "--protocol", "pvh", "--dry-run",
+                              "--balloon", "off", "--rng-bps", "1000", "--console", "none"])
+        #expect(!boot.balloon && boot.rngBps == 1000 && boot.console.place == .none)
         #expect(boot.disk.map(\.path) == ["a", "b"])
         #expect(boot.cpus == 64 && boot.memory.bytes == 1 << 30 && boot.grace == 0.5 && boot.dryRun)
         #expect(boot.onReboot == .restart && boot.bootProtocol == .pvh)
@@ -99,7 +130,7 @@ struct OptionTests {
         [], ["--kernel", "k", "--cpus", "0"], ["--kernel", "k", "--cpus", "65"], ["--kernel", "k", "--cpus", "x"],
         ["--kernel", "k", "--grace", "-1"], ["--kernel", "k", "--grace", "nan"], ["--kernel", "k", "--grace", "inf"],
         ["--kernel", "k", "--grace", "1e300"], ["--kernel", "k", "--memory", "1"],
-        ["--kernel", "k", "--on-reboot", "dance"],
+        ["--kernel", "k", "--on-reboot", "dance"], ["--kernel", "k", "--balloon", "yes"], ["--kernel", "k", "--rng-bps", "0"],
         ["--kernel", "k", "--protocol", "bios"], ["--kernel", "k", "--disk", "a,x"], ["--kernel", "k", "extra"],
     ])
     func usage(arguments: [String]) {

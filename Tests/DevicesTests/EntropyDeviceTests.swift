@@ -1,5 +1,6 @@
 import Devices
 import GuestMemory
+import LinuxSystem
 import TestSupport
 import Testing
 
@@ -15,7 +16,7 @@ struct EntropyDeviceTests {
         memory = try GuestMemory(layout: try #require(RAMLayout(size: 64 << 20)))
         rings = MockDriver(memory: memory, size: 64)
         loop = try LoopThread()
-        driver = try TransportDriver(EntropyDevice(loop: loop.loop), memory: memory)
+        driver = try TransportDriver(try EntropyDevice(loop: loop.loop), memory: memory)
         try driver.start(rings, features: MMIO.version1 | MMIO.indirect)
     }
 
@@ -65,5 +66,60 @@ struct EntropyDeviceTests {
         try driver.waitForNeedsReset()
         try driver.start(rings)
         #expect(try submit([.writable(Self.data, 8)]) == 8)
+    }
+
+    // MARK: Limits
+
+    private func limited(to rate: UInt64) throws -> (LoopThread, TransportDriver) {
+        let loop = try LoopThread()
+        return (loop, try TransportDriver(try EntropyDevice(loop: loop.loop, bytesPerSecond: rate), memory: memory))
+    }
+
+    @Test("with a limit a second's bytes come at once, and the next ones only when their time has come")
+    func limit() throws {
+        let (loop, driver) = try limited(to: 2000)
+        try driver.start(rings)
+        let start = Clock.monotonicNanoseconds()
+        for round in 0..<4 as Range<UInt16> {
+            try rings.add([.writable(Self.data, 1000)])
+            driver.kick()
+            try driver.wait(for: rings, used: round + 1)
+            #expect(rings.used(round).count == 1000)
+        }
+        // 2000 bytes at once, the third and the fourth thousand half a second each.
+        #expect(Clock.monotonicNanoseconds() - start >= 1_000_000_000)
+        driver.status = 0
+        withExtendedLifetime(loop) {}
+    }
+
+    @Test("with a limit below a request the request gets as many bytes as the limit has",
+          arguments: [1, 100, 100_000] as [UInt64])
+    func limitedRequest(rate: UInt64) throws {
+        let (loop, driver) = try limited(to: rate)
+        try driver.start(rings)
+        try rings.add([.writable(Self.data, 200_000)])
+        driver.kick()
+        try driver.wait(for: rings, used: 1)
+        #expect(rings.used(0).count == UInt32(min(rate, 65536)))
+        driver.status = 0
+        withExtendedLifetime(loop) {}
+    }
+
+    @Test("a request that waits for its time does not keep a reset waiting, and is not answered afterwards")
+    func resetWhileWaiting() throws {
+        let (loop, driver) = try limited(to: 1)
+        for _ in 0..<3 {
+            try driver.start(rings)
+            for _ in 0..<20 { try rings.add([.writable(Self.data, 1)]) }
+            driver.kick()
+            driver.status = 0
+            let used = rings.usedIndex
+            #expect(used < 20)
+        }
+        try driver.start(rings)
+        try rings.add([.readable(Self.data, 1)])
+        driver.kick()
+        try driver.waitForNeedsReset()
+        withExtendedLifetime(loop) {}
     }
 }

@@ -12,6 +12,23 @@ struct GuestMemoryTests {
         try GuestMemory(layout: try #require(RAMLayout(size: size)))
     }
 
+    @Test("discarding gives back whole pages inside the range, and what of it is RAM, and nothing else", arguments: [
+        (0x1000, 0x1000, [1]), (0x1001, 0x1FFF, [2]), (0x1000, 0xFFF, []), (0xFFF, 0x1002, [1]), (0, 0x4000, [0, 1, 2, 3]),
+        (0x2800, 0x800, []), (0x3000, .max, [3, 4, 5]), (0, 0, []), (.max, .max, []), (low - 0x1000, 0x2000, [4]),
+        (high - 0x5000, 0x6000, [5]), (low, 0x4000_0000, []), (low - 1, 0x4000_0002, []),
+    ] as [(UInt64, UInt64, [Int])])
+    func discard(address: UInt64, count: UInt64, given: [Int]) throws {
+        let memory = try memory(Self.low + (1 << 20))
+        let pages = [0, 0x1000, 0x2000, 0x3000, Self.low - 0x1000, Self.high]
+        for page in pages { for place in [page, page + 4088] { try memory.write(UInt64.max, at: place) } }
+        memory.discard(at: address, count: count)
+        for (index, page) in pages.enumerated() {
+            for place in [page, page + 4088] {
+                #expect(try memory.read(UInt64.self, at: place) == (given.contains(index) ? 0 : .max), "page \(index)")
+            }
+        }
+    }
+
     @Test("starts as zeros and keeps what is written")
     func readWrite() throws {
         let memory = try memory(1 << 20)

@@ -45,6 +45,7 @@ extension LinuxGuests {
             #expect(facts["virtio"] == [
                 "virtio0 driver=virtio_blk parent=LNRO0005:00", "virtio1 driver=virtio_blk parent=LNRO0005:01",
                 "virtio2 driver=virtio_blk parent=LNRO0005:02", "virtio3 driver=virtio_rng parent=LNRO0005:03",
+                "virtio4 driver=virtio_balloon parent=LNRO0005:04",
             ])
             for name in ["virtio0", "virtio1", "virtio2", "virtio3", "ttyS0"] {
                 #expect(facts.interrupts(name) > 0, "\(name): \(facts["irq"])")
@@ -66,6 +67,7 @@ extension LinuxGuests {
             #expect(facts["virtio"] == [
                 "virtio0 driver=virtio_blk parent=virtio-mmio.0", "virtio1 driver=virtio_blk parent=virtio-mmio.1",
                 "virtio2 driver=virtio_blk parent=virtio-mmio.2", "virtio3 driver=virtio_rng parent=virtio-mmio.3",
+                "virtio4 driver=virtio_balloon parent=virtio-mmio.4",
             ])
             #expect(facts.unexpectedWarnings == [])
         }

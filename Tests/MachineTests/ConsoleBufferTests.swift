@@ -30,6 +30,29 @@ struct ConsoleBufferTests {
         #expect((0..<bytes.count).allSatisfy { bytes[$0] == UInt8(truncatingIfNeeded: ($0 + 1000) / 7) })
     }
 
+    @Test("many bytes at once do what they do one by one", arguments: 1...4 as ClosedRange<UInt64>)
+    func bulk(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        let other = ConsoleBuffer()
+        for round in 0..<60 {
+            let limit = random.pick([10, 5000, ConsoleBuffer.capacity / 3, ConsoleBuffer.capacity + 100])
+            let bytes = random.bytes(8)
+            let chunk = (0..<random.below(limit)).map { bytes[$0 % 8] &+ UInt8(truncatingIfNeeded: $0) }
+            chunk.withUnsafeBytes { buffer.append($0) }
+            for byte in chunk { other.append(byte) }
+            #expect(buffer.lostCount == other.lostCount, "seed \(seed), round \(round)")
+            guard random.below(2) == 0, !chunk.isEmpty else { continue }
+            let count = 1 + random.below(8192)
+            #expect(buffer.take(limit: count) == other.take(limit: count), "seed \(seed), round \(round)")
+        }
+        for console in [buffer, other] { console.close(waitingFor: 0) }
+        var rest = (buffer.take(limit: .max), other.take(limit: .max))
+        while rest.0 != nil || rest.1 != nil {
+            #expect(rest.0 == rest.1, "seed \(seed)")
+            rest = (buffer.take(limit: .max), other.take(limit: .max))
+        }
+    }
+
     @Test("random appending and taking loses nothing while there is room")
     func model() {
         var random = SplitMix64(seed: 1)

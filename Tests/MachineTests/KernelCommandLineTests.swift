@@ -24,13 +24,19 @@ struct KernelCommandLineTests {
         #expect(words(MachineDescription(kernel: "k")).first == "console=ttyS0")
         #expect(words(MachineDescription(kernel: "k", console: .file("f"))).contains("console=ttyS0"))
         #expect(!words(MachineDescription(kernel: "k", console: .none)).contains("console=ttyS0"))
+        #expect(words(MachineDescription(kernel: "k", consoleModel: .virtio)).first == "console=hvc0")
     }
 
-    @Test("each disk and the entropy device are named", arguments: [0, 1, 5])
+    @Test("each disk, the entropy device, the balloon and a console device are named", arguments: [0, 1, 5])
     func devices(disks: Int) {
-        let description = MachineDescription(kernel: "k",
+        var description = MachineDescription(kernel: "k",
             disks: Array(repeating: DiskDescription(path: "d"), count: disks))
-        #expect(words(description).filter { $0.hasPrefix("virtio_mmio.device=") }.count == disks + 1)
+        func count() -> Int { words(description).filter { $0.hasPrefix("virtio_mmio.device=") }.count }
+        #expect(count() == disks + 2)
+        description.hasBalloon = false
+        #expect(count() == disks + 1)
+        description.consoleModel = .virtio
+        #expect(count() == disks + 2)
     }
 
     @Test("warm reboots mean panics only while the user has not chosen a way to reboot", arguments: [

@@ -66,6 +66,11 @@ struct PreparedMachineTests {
         #expect(error(MachineDescription(kernel: try kernel(), graceSeconds: seconds))?.status == ExitStatus.usage)
     }
 
+    @Test("a limit of the random device that is none is wrong usage", arguments: [0, .max] as [UInt64])
+    func entropyRate(rate: UInt64) throws {
+        #expect(error(MachineDescription(kernel: try kernel(), entropyRate: rate))?.status == ExitStatus.usage)
+    }
+
     @Test("more disks than slots are wrong usage")
     func disks() throws {
         let disk = DiskDescription(path: "d")

@@ -18,7 +18,7 @@ struct VirtioBusTests {
         loop = try LoopThread()
         var transports: [MMIOTransport] = []
         for _ in 0..<2 {
-            let device = EntropyDevice(loop: loop.loop)
+            let device = try EntropyDevice(loop: loop.loop)
             transports.append(try MMIOTransport(device: device, memory: memory, interruptLine: EventNotifier()))
         }
         bus = VirtioBus(transports: transports, power: power)

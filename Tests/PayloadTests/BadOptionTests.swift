@@ -68,7 +68,7 @@ extension SvmmBoot {
         func tooManyDisks(count: Int) throws {
             let disk = try refusal.directory.sparseFile("disk", size: 512)
             try refusal.expect(with: (0..<count).flatMap { _ in ["--disk", "\(disk),ro"] }, status: 2,
-                               "--disk given \(count) times*: \(count + 1) devices with the machine's own, expected at most 19")
+                               "--disk given \(count) times*: \(count + 2) devices with the machine's own, expected at most 19")
         }
 
         @Test("kernel parameters that are too long", arguments: [2048, 65_536, 70_000, 131_000])
@@ -162,8 +162,9 @@ extension SvmmBoot {
                 "kernel: \(kernel) (ELF)", "entry: 0x* (Linux 64-bit)", "kernel memory: 0x200000-0x*",
                 "initrd: \(initrd) at 0xbfffe000-0xbffff387", "cpus: 3", "memory: 4096 MiB", "ram: 0x0-0xbfffffff",
                 "ram: 0x100000000-0x13fffffff", "disk: \(disk) (1048576 bytes, read-only, serial S)",
-                "console: unix=\(socket)",
-                "command line: console=ttyS0 panic=-1 reboot=panic_warm virtio_mmio.device=* virtio_mmio.device=* *a=b",
+                "console: unix=\(socket)", "balloon: on",
+                "command line: console=ttyS0 panic=-1 reboot=panic_warm virtio_mmio.device=* virtio_mmio.device=* "
+                    + "virtio_mmio.device=* *a=b",
             ]), "\(finished.lines)")
             #expect(directoryEntries(directory.path) == ["disk", "initrd"])
         }

@@ -23,6 +23,13 @@ extension SvmmBoot {
             #expect(finished.output == Self.echo(bytes))
         }
 
+        @Test("beside a virtio console the serial port is heard all the same")
+        func besideVirtio() throws {
+            let finished = try Svmm.run("smp", "smp.cpus=1", ["--console", "stdio,device=virtio"])
+            expect(finished)
+            #expect(finished.lines.last == "smp: 1")
+        }
+
         @Test("input may come late, in pieces, and before the guest is there to read it")
         func pieces() throws {
             let process = try Svmm.start("echo", input: .pipe)

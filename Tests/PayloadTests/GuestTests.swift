@@ -57,7 +57,8 @@ extension SvmmBoot {
             // The entropy device, which the payload uses, comes after the disks.
             let disk = try directory.sparseFile("disk", size: 512)
             let disks = (0..<slot).flatMap { _ in ["--disk", "\(disk),ro"] }
-            let finished = try Svmm.run("irq", "virtio.slots=19 irq.count=20 irq.gsi=\(Self.lines[slot])", disks)
+            let finished = try Svmm.run("irq", "virtio.slots=19 irq.count=20 irq.gsi=\(Self.lines[slot])",
+                                        ["--balloon", "off"] + disks)
             expect(finished)
             #expect(matches(finished.lines, ["irq: ok gsi=\(Self.lines[slot]) interrupts=[1-9]*"]), "\(finished.lines)")
         }

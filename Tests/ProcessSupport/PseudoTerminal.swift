@@ -15,6 +15,7 @@ public final class PseudoTerminal: Sendable {
     // unlockpt(3) and ptsname(3), which <stdlib.h> hides from Swift.
     private static let setLock: UInt = 0x4004_5431  // TIOCSPTLCK
     private static let getNumber: UInt = 0x8004_5430  // TIOCGPTN
+    private static let setSize: UInt = 0x5414  // TIOCSWINSZ
 
     /// A terminal whose mode is unlike a new one's, so that "restored" cannot be mistaken for "reset".
     public init() throws(Errno) {
@@ -45,6 +46,12 @@ public final class PseudoTerminal: Sendable {
         guard tcgetattr(terminal.raw, &settings) == 0 else { throw Errno.current }
         let flags = tcflag_t(ICANON | ECHO | ISIG)
         return settings.c_lflag & flags == flags
+    }
+
+    /// Makes it show this many characters; programs in its foreground get SIGWINCH.
+    public func resize(columns: UInt16, rows: UInt16) throws(Errno) {
+        var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+        guard svmm_ioctl_pointer(keyboard.raw, Self.setSize, &size) == 0 else { throw Errno.current }
     }
 
     public func type(_ bytes: [UInt8]) throws {

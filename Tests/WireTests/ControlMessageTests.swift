@@ -10,11 +10,26 @@ struct ControlMessageTests {
     static let requests: [ControlRequest] = [
         .addShare(share), .addShare(ShareDescription(path: "", tag: "", ownership: .mapped)),
         .removeShare(tag: "all", name: "data"), .listShares, .vsock,
+        .setMemory(1 << 40), .statistics,
     ]
     static let replies: [ControlReply] = [
         .done, .failed("no"), .shares([]), .shares([share, ShareDescription(path: "/", tag: "t", ownership: .passthrough)]),
         .vsock(.unixSocket("/run/svmm/a/vsock.sock")), .vsock(.contextID(4_294_967_294)),
+        .statistics(MachineStatistics()), .statistics(statistics),
     ]
+    static let statistics: MachineStatistics = {
+        var statistics = MachineStatistics()
+        statistics.add("memory", 1 << 36)
+        statistics.add("missing", nil)
+        statistics.add("zero", 0)
+        return statistics
+    }()
+
+    @Test("figures are found by name, and those without a value are none")
+    func figures() {
+        #expect(Self.statistics["memory"] == 1 << 36 && Self.statistics["zero"] == 0 && Self.statistics["missing"] == nil)
+        #expect(Self.statistics.figures.map(\.name) == ["memory", "zero"])
+    }
 
     @Test("a request comes back as it was, behind its length", arguments: requests)
     func request(request: ControlRequest) throws {
@@ -51,7 +66,7 @@ struct ControlMessageTests {
     func random() {
         var random = SplitMix64(seed: 11)
         for _ in 0..<5000 {
-            let bytes = [1, 0, 0, 0, UInt8(random.below(7))] + random.bytes(random.below(64))
+            let bytes = [1, 0, 0, 0, UInt8(random.below(24))] + random.bytes(random.below(64))
             _ = try? ControlRequest(decoding: bytes)
             _ = try? ControlReply(decoding: bytes)
         }

@@ -15,7 +15,8 @@ struct MachineDescriptionTests {
         shareRoots: ["all", "none"],
         vsock: VsockDescription(backend: .user(path: "/v"), contextID: 77, forwardedPorts: [1, 2374]), name: "web",
         stateDirectory: "/run/svmm/web",
-        processorCount: 64, memorySize: 64 << 30, console: .unixSocket("/run/console"), onReboot: .restart,
+        processorCount: 64, memorySize: 64 << 30, console: .unixSocket("/run/console"),
+        consoleModel: .virtio, hasBalloon: false, entropyRate: 1 << 40, onReboot: .restart,
         graceSeconds: 2.5, dryRun: true)
 
     @Test("comes back as it was", arguments: [

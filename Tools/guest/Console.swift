@@ -1,5 +1,8 @@
 /// `flood`: `test.kib=` KiB of numbered lines of 64 bytes, which the host can count.
+///
+/// Then says how many milliseconds that took, until the console had taken the last byte.
 func flood(_ options: Options) {
+    let start = guest_milliseconds()
     let count = options.number("kib", default: 64) * 16
     for number in 0..<count {
         var line = "flood \(number) "
@@ -7,6 +10,44 @@ func flood(_ options: Options) {
         line += "\n"
         line.withUTF8 { bytes in try? writeAll(1, UnsafeRawBufferPointer(bytes)) }
     }
+    tcdrain(1)
+    say("flooded \(guest_milliseconds() - start)")
+}
+
+/// Kernels with their console's driver in a module start the first process without a console.
+func openLateConsole() {
+    guard isatty(1) == 0 else { return }
+    for path in ["/dev/hvc0", "/dev/ttyS0"] {
+        guard let file = try? open(path, O_RDWR | O_NOCTTY) else { continue }
+        for target in 0..<3 as Range<Int32> { dup2(file, target) }
+        if file > 2 { close(file) }
+        return
+    }
+}
+
+/// `resize`: says the terminal's size, and once more when it has changed.
+func waitForResize() throws(Failure) {
+    // Only the terminal of a session tells its processes.
+    guard setsid() > 0, guest_take_terminal(0) == 0 else { throw Failure("setsid or TIOCSCTTY", .current) }
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, guest_sigwinch())
+    guard sigprocmask(SIG_BLOCK, &signals, nil) == 0 else { throw Failure("sigprocmask", .current) }
+    try saySize()
+    say("ready")
+    // The first change is the driver's, which learns the size late.
+    for _ in 0..<2 {
+        var number: Int32 = 0
+        guard sigwait(&signals, &number) == 0 else { throw Failure("sigwait", .current) }
+        try saySize()
+    }
+}
+
+private func saySize() throws(Failure) {
+    var columns: UInt16 = 0
+    var rows: UInt16 = 0
+    guard guest_terminal_size(0, &columns, &rows) == 0 else { throw Failure("TIOCGWINSZ", .current) }
+    say("size \(columns)x\(rows)")
 }
 
 /// `echo`: says every line that is typed, until one is `quit`.

@@ -8,6 +8,7 @@ struct TestGuest {
         prepare()
         let options = Options(commandLine: contents("/proc/cmdline") ?? [])
         loadModules(skipping: options.value("skip"))
+        openLateConsole()
         say("up")
         mountShares(options)
         for name in options.scenarios {
@@ -30,6 +31,9 @@ struct TestGuest {
         case "readonly": try writeReadOnlyDisk(options)
         case "flood": flood(options)
         case "echo": try echo()
+        case "resize": try waitForResize()
+        case "memory": try useMemory(options)
+        case "cache": try fillCache(options)
         case "button": try waitForButton()
         case "hang": hang()
         case "exec": try runProgram(options)

@@ -9,10 +9,14 @@ public final class EntropyDevice: VirtioDevice {
     public static let requestLimit = 64 << 10
 
     private let worker: QueueWorker
+    private let limitedQueue: LimitedEntropyQueue?
 
-    /// - Parameter loop: where requests are served.
-    public init(loop: EventLoop) {
+    /// - Parameters:
+    ///   - loop: where requests are served.
+    ///   - rate: what the guest gets in a second at the most, in bytes, at least 1; nil: no limit.
+    public init(loop: EventLoop, bytesPerSecond rate: UInt64? = nil) throws(Errno) {
         worker = QueueWorker(loop: loop)
+        limitedQueue = try rate.map { (rate) throws(Errno) in try LimitedEntropyQueue(loop: loop, bytesPerSecond: rate) }
     }
 
     public var type: DeviceType { .entropy }
@@ -21,17 +25,20 @@ public final class EntropyDevice: VirtioDevice {
     public var configuration: [UInt8] { [] }
 
     public func activate(_ context: DeviceContext) {
+        if let limitedQueue { return limitedQueue.start(context) }
         worker.start(context) { (chain) throws(QueueError) in try Self.fill(chain) }
     }
 
     public func reset() {
         worker.stop()
+        limitedQueue?.stop()
     }
 
-    private static func fill(_ chain: DescriptorChain) throws(QueueError) -> Int {
+    /// Fills the buffers as far as `limit`; returns the bytes.
+    static func fill(_ chain: DescriptorChain, limit: Int = requestLimit) throws(QueueError) -> Int {
         guard chain.writableCount > 0 else { throw .request }
         var done = 0
-        chain.forEachSlice(writable: true, from: 0, count: min(chain.writableCount, requestLimit)) { slice in
+        chain.forEachSlice(writable: true, from: 0, count: min(chain.writableCount, limit)) { slice in
             // getrandom(2) writes straight into guest memory; it cannot fail for memory that is mapped.
             guard (try? fillWithRandomBytes(slice.buffer)) != nil else { return false }
             done += slice.count

@@ -8,12 +8,14 @@ enum ConsoleCommand: Sendable {
     case quit, pressPowerButton
 }
 
-/// The host's side of the serial console. It outlives a restart of the machine, whose new serial port is then attached.
+/// The host's side of the console. It outlives a restart of the machine, whose new serial port or console device is then
+/// attached.
 final class Console: Sendable {
     private let buffer = ConsoleBuffer()
     private let serial = SerialInput()
     private let terminal: TerminalSession?
     private let socket: ConsoleSocket?
+    private let isOnStandardIO: Bool
 
     /// Time that the end of the monitor waits for a slow reader of the last output: two seconds.
     private static let closingTime: UInt64 = 2_000_000_000
@@ -22,6 +24,7 @@ final class Console: Sendable {
     ///
     /// - Parameter command: called on a thread of the console's.
     init(_ description: ConsoleDescription, command: @escaping @Sendable (ConsoleCommand) -> Void) throws(MachineError) {
+        isOnStandardIO = description == .standardIO
         switch description {
         case .standardIO:
             terminal = TerminalSession.begin()
@@ -54,13 +57,21 @@ final class Console: Sendable {
         buffer.append(byte)
     }
 
+    /// Takes bytes that the guest prints. From any thread.
+    func print(_ bytes: UnsafeRawBufferPointer) {
+        buffer.append(bytes)
+    }
+
+    /// How much the terminal behind the console shows; nil when there is none.
+    var terminalSize: TerminalSize? { isOnStandardIO ? TerminalSize(of: 0) : nil }
+
     /// The guest can take more input.
     func roomForInput() {
         serial.roomForInput()
     }
 
-    /// Sends input to this machine's serial port from now on.
-    func attach(_ port: SerialPort) {
+    /// Sends input to this machine's serial port or console device from now on.
+    func attach(_ port: any ConsoleInputPort) {
         serial.attach(port)
     }
 

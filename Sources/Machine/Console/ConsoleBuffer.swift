@@ -3,7 +3,7 @@ import LinuxSystem
 /// What the guest has printed and the console has not yet taken: bounded, and the newest bytes win, so that neither a slow
 /// reader nor a talkative guest can stall the guest or grow the monitor.
 ///
-/// `append` from vCPU threads, `take` from the console's thread.
+/// `append` from vCPU and device threads, `take` from the console's thread.
 final class ConsoleBuffer: @unchecked Sendable {
     // Sound: everything below is behind the condition's mutex.
     private let condition = Condition()
@@ -35,6 +35,26 @@ final class ConsoleBuffer: @unchecked Sendable {
             storage[(start + count) % Self.capacity] = byte
             count += 1
             if count == 1 { condition.broadcast() }
+        }
+    }
+
+    /// As `append` byte by byte, at once.
+    func append(_ bytes: UnsafeRawBufferPointer) {
+        let newest = UnsafeRawBufferPointer(rebasing: bytes.suffix(Self.capacity))
+        if newest.isEmpty { return }
+        condition.withLock {
+            let wasEmpty = count == 0
+            let excess = max(count + newest.count - Self.capacity, 0)
+            start = (start + excess) % Self.capacity
+            count -= excess
+            droppedCount += excess + bytes.count - newest.count
+            let end = (start + count) % Self.capacity
+            let first = min(newest.count, Self.capacity - end)
+            let target = UnsafeMutableRawBufferPointer(storage)
+            target[end...].copyBytes(from: newest[..<first])
+            target.copyBytes(from: newest[first...])
+            count += newest.count
+            if wasEmpty { condition.broadcast() }
         }
     }
 

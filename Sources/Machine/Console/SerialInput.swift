@@ -1,15 +1,17 @@
 import Devices
 import LinuxSystem
 
-/// Input on its way to the serial port. The sender waits while the guest does not read: what it has not sent stays where it
+/// Input on its way to the serial port, or to a virtio console.
+///
+/// The sender waits while the guest does not read: what it has not sent stays where it
 /// came from, in the pipe or the terminal.
 final class SerialInput: @unchecked Sendable {
     // Sound: both are behind the condition's mutex.
     private let condition = Condition()
-    private var port: SerialPort?
+    private var port: (any ConsoleInputPort)?
     private var hasRoom = true
 
-    func attach(_ port: SerialPort) {
+    func attach(_ port: any ConsoleInputPort) {
         condition.withLock {
             self.port = port
             hasRoom = true
@@ -33,7 +35,7 @@ final class SerialInput: @unchecked Sendable {
     func send(_ bytes: [UInt8], isAbandoned: () -> Bool = { false }) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let receiver = condition.withLock { () -> SerialPort? in
+            let receiver = condition.withLock { () -> (any ConsoleInputPort)? in
                 while !hasRoom || port == nil {
                     if !condition.wait(until: Clock.monotonicNanoseconds() + Self.lookPeriod), isAbandoned() { return nil }
                 }

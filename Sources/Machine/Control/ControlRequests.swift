@@ -6,14 +6,14 @@ final class ControlRequests {
     private let disks: [PreparedDisk]
     private let shares: PreparedShares
     private let vsock: PreparedVsock?
-    /// The machine that runs now: a restart brings another.
-    private let machine: () -> Machine?
+    /// Who knows the machine that runs now: a restart brings another.
+    private unowned let supervisor: Supervisor
 
-    init(_ prepared: borrowing PreparedMachine, machine: @escaping () -> Machine?) {
+    init(_ prepared: borrowing PreparedMachine, for supervisor: Supervisor) {
         disks = prepared.disks
         shares = prepared.shares
         vsock = prepared.vsock
-        self.machine = machine
+        self.supervisor = supervisor
     }
 
     func answer(_ request: ControlRequest) -> ControlReply {
@@ -26,13 +26,15 @@ final class ControlRequests {
             change(disk: index) { (_, device) throws(BlockDeviceError) in try device.resize(to: size) }
         case .attachDisk(let index, let description):
             change(disk: index) { (disk, device) throws(BlockDeviceError) in try disk.attach(description, to: device) }
+        case .setMemory(let bytes): supervisor.setMemory(bytes)
+        case .statistics: .statistics(supervisor.statistics())
         }
     }
 
     private func change(
         disk index: UInt32, _ body: (PreparedDisk, BlockDevice) throws(BlockDeviceError) -> Void
     ) -> ControlReply {
-        guard index < disks.count, let device = machine()?.disks[Int(index)] else {
+        guard index < disks.count, let device = supervisor.machine?.disks[Int(index)] else {
             return .failed("disk \(index): there is none, expected \(disks.isEmpty ? "a machine with disks" : "0 to \(disks.count - 1)")")
         }
         do throws(BlockDeviceError) {

@@ -44,7 +44,9 @@ extension PreparedMachine {
         case .unixSocket(let path): "unix=\(path)"
         case .none: "none"
         }
-        lines.append("console: \(console)")
+        lines.append("console: \(console)\(description.consoleModel == .virtio ? ",device=virtio" : "")")
+        if let rate = description.entropyRate { lines.append("rng: at most \(rate) bytes per second") }
+        lines.append("balloon: \(description.hasBalloon ? "on" : "off")")
         lines.append("command line: \(loader.commandLine)")
         return lines
     }

@@ -31,6 +31,9 @@ public struct PreparedMachine: ~Copyable {
         guard deviceCount <= Self.maximumDeviceCount else {
             throw MachineError("--disk given \(description.disks.count) times, --share for \(PreparedShares.tags(description).count) tags: \(deviceCount) devices with the machine's own, expected at most \(Self.maximumDeviceCount)", status: ExitStatus.usage)
         }
+        if let rate = description.entropyRate, !MachineDescription.entropyRates.contains(rate) {
+            throw MachineError("--rng-bps \(rate): expected 1 to \(MachineDescription.entropyRates.upperBound)", status: ExitStatus.usage)
+        }
         guard MachineDescription.gracePeriods.contains(description.graceSeconds) else {
             throw MachineError("--grace \(description.graceSeconds): expected 0 to \(Int(MachineDescription.gracePeriods.upperBound)) seconds", status: ExitStatus.usage)
         }
@@ -58,9 +61,10 @@ public struct PreparedMachine: ~Copyable {
         self.loader = loader
     }
 
-    /// Virtio devices of the machine: disks, entropy, shares, vsock, in this order.
+    /// Virtio devices of the machine: disks, entropy, shares, vsock, console, balloon, in this order.
     static func deviceCount(_ description: MachineDescription) -> Int {
         description.disks.count + 1 + PreparedShares.tags(description).count + (description.vsock == nil ? 0 : 1)
+            + (description.consoleModel == .virtio ? 1 : 0) + (description.hasBalloon ? 1 : 0)
     }
 
     private static func openFile(_ path: String, option: String) throws(MachineError) -> FileDescriptor {
@@ -128,7 +132,7 @@ enum KernelCommandLine {
     /// svmm's own parameters come first, so that the user's override them.
     static func make(_ description: MachineDescription) -> String {
         var words: [String] = []
-        if description.console != .none { words.append("console=ttyS0") }
+        if description.console != .none { words.append("console=\(description.consoleModel == .virtio ? "hvc0" : "ttyS0")") }
         // Reboot at once after a panic, and leave a mark that tells it from any other reboot: see `Machine`.
         words += ["panic=-1", "reboot=panic_warm"]
         words += VirtioBus.commandLine(slots: PreparedMachine.deviceCount(description))

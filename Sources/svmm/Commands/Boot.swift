@@ -72,10 +72,18 @@ struct Boot: ParsableCommand {
     @Option(help: ArgumentHelp("Kernel parameters, added after svmm's own.", valueName: "text"))
     var cmdline = ""
 
-    @Option(help: ArgumentHelp("Serial console: stdio, file=PATH, unix=PATH or none. (default: stdio)",
-                               valueName: "where"),
-            transform: { try ConsoleDescription(parsing: $0) })
-    var console = ConsoleDescription.standardIO
+    @Option(help: ArgumentHelp("Console: stdio, file=PATH, unix=PATH or none, as ttyS0 or hvc0. (default: stdio,device=serial)",
+                               valueName: "where[,device=serial|virtio]"),
+            transform: { try ConsoleOption(parsing: $0) })
+    var console = ConsoleOption()
+
+    @Option(help: ArgumentHelp("Balloon, by which the guest gives memory back: on or off. (default: on)", valueName: "switch"),
+            transform: { try BalloonSwitch.parse($0) })
+    var balloon = true
+
+    @Option(help: ArgumentHelp("Random bytes per second that the guest gets at the most. (default: no limit)", valueName: "n"),
+            transform: { try number($0, in: MachineDescription.entropyRates, unit: "") })
+    var rngBps: UInt64?
 
     @Option(help: ArgumentHelp("Seconds that a guest gets to shut down. (default: 10)", valueName: "seconds"),
             transform: { try number($0, in: MachineDescription.gracePeriods, unit: " seconds") })
@@ -100,7 +108,8 @@ struct Boot: ParsableCommand {
         try Monitor.execute(MachineDescription(
             kernel: kernel, initrd: initrd, bootProtocol: bootProtocol, commandLine: cmdline, disks: disk, shares: share,
             shareRoots: shareRoot, vsock: try vsockDescription(), name: name, stateDirectory: try stateDirectory(),
-            processorCount: cpus, memorySize: memory.bytes, console: console, onReboot: onReboot, graceSeconds: grace,
+            processorCount: cpus, memorySize: memory.bytes, console: console.place, consoleModel: console.model,
+            hasBalloon: balloon, entropyRate: rngBps, onReboot: onReboot, graceSeconds: grace,
             allowsSoftwareKVM: softwareKvm, dryRun: dryRun))
     }
 
