@@ -38,7 +38,8 @@ final class VsockEnd {
     func answer() throws -> String {
         let start = try process.output.wait(for: "guest: #\(commandCount) ", after: place)
         place = try process.output.wait(for: "\n", after: start)
-        return String(decoding: process.output.bytes[start..<place].filter { $0 != UInt8(ascii: "\r") }.dropLast(), as: UTF8.self)
+        let line = process.output.bytes[start..<place].filter { $0 != UInt8(ascii: "\r") }
+        return String(decoding: line.dropLast(), as: UTF8.self)
     }
 
     func tell(_ command: String) throws -> String {
@@ -131,7 +132,8 @@ final class VsockMachine {
     }
 
     func addresses(fromHost: Bool) -> (listening: String, target: String) {
-        fromHost ? ("vsock:any:\(Self.guestPort)", guestPort(Self.guestPort)) : (hostPort(Self.hostPort), "vsock:2:\(Self.hostPort)")
+        fromHost ? ("vsock:any:\(Self.guestPort)", guestPort(Self.guestPort))
+            : (hostPort(Self.hostPort), "vsock:2:\(Self.hostPort)")
     }
 
     func stopListening(_ acceptor: VsockEnd) throws {
