@@ -56,6 +56,7 @@ extension LinuxGuests {
             let path = "\(machine.state)/guest.000003e8"
             // Nobody listens yet: the end comes where there is no answer.
             #expect(try machine.host.tell("open 1 unix:\(path)").hasPrefix("FAIL "))
+            try machine.host.expect("close")
             try machine.guest.expect("listen vsock:any:1000")
             try VsockEnd.both((machine.guest, "accept 20", expects: "ok"),
                               (machine.host, "open 20 unix:\(path)", expects: "ok"))
@@ -65,7 +66,7 @@ extension LinuxGuests {
                               (machine.host, "open 1 unix:\(machine.state)/guest.fffffffe", expects: "ok"))
             try machine.guest.expect("unlisten")
             try machine.guest.expect("close")
-            #expect(try machine.host.tell("ended").hasPrefix("ended=2"))
+            try machine.host.expect("ended", "ended=21 resets=0")
             try machine.waitUntilClean(before)
             try machine.end()
             #expect(directoryEntries(machine.state) == [])

@@ -12,7 +12,7 @@ extension LinuxGuests {
         /// With SVMM_SLOW_TESTS ten thousand.
         static let connectionCount = isSlow ? 10_000 : 1000
         /// Bytes in each direction; with SVMM_SLOW_TESTS 1 GiB.
-        static let streamLength = isSlow ? 1 << 30 : Requirement.isEmulated ? 64 << 20 : 1 << 30
+        static let streamLength = isSlow ? 1 << 30 : Requirement.isEmulated ? 128 << 20 : 1 << 30
 
         @Test("many connections at once, from either side, and nothing is left of them",
               arguments: VsockMachine.Backend.available)
