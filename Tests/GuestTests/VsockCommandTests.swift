@@ -56,15 +56,17 @@ extension LinuxGuests {
             let path = "\(machine.state)/guest.000003e8"
             // Nobody listens yet: the end comes where there is no answer.
             #expect(try machine.host.tell("open 1 unix:\(path)").hasPrefix("FAIL "))
+            try machine.host.expect("close")
             try machine.guest.expect("listen vsock:any:1000")
-            try VsockEnd.both((machine.guest, "accept 20", expects: "ok"), (machine.host, "open 20 unix:\(path)", expects: "ok"))
+            try VsockEnd.both((machine.guest, "accept 20", expects: "ok"),
+                              (machine.host, "open 20 unix:\(path)", expects: "ok"))
             try VsockEnd.both((machine.guest, "pong", expects: "ok"), (machine.host, "ping", expects: "ok"))
             try machine.guest.expect("listen vsock:any:4294967294")
             try VsockEnd.both((machine.guest, "accept 1", expects: "ok"),
                               (machine.host, "open 1 unix:\(machine.state)/guest.fffffffe", expects: "ok"))
             try machine.guest.expect("unlisten")
             try machine.guest.expect("close")
-            #expect(try machine.host.tell("ended").hasPrefix("ended=2"))
+            try machine.host.expect("ended", "ended=21 resets=0")
             try machine.waitUntilClean(before)
             try machine.end()
             #expect(directoryEntries(machine.state) == [])
@@ -114,9 +116,11 @@ extension LinuxGuests {
 
         /// Runs the kernel's own test of sockets between guest and host, one end in the guest and one on the host.
         @Test("the kernel's own vsock_test passes, with the guest as its server and as its client",
-              .enabled(if: Requirement.hasVsockTest, "Tools/vsock-test/build builds it"), arguments: VsockMachine.Backend.available)
+              .enabled(if: Requirement.hasVsockTest, "Tools/vsock-test/build builds it"),
+              arguments: VsockMachine.Backend.available)
         func vsockTest(backend: VsockMachine.Backend) throws {
-            let kernel = Kernel(testDescription: "vmlinux with vsock_test", path: Kernel.vmlinux.path, initrd: "test-guest-vsock.cpio")
+            let kernel = Kernel(testDescription: "vmlinux with vsock_test", path: Kernel.vmlinux.path,
+                                initrd: "test-guest-vsock.cpio")
             let machine = try VsockMachine(backend, kernel: kernel)
             let before = try machine.count()
             for (guestMode, hostMode) in [("server", "client"), ("client", "server")] {
@@ -130,8 +134,8 @@ extension LinuxGuests {
                                  "--peer-cid=\(machine.contextID)"] + options
                 let host = try ChildProcess(arguments)
                 try host.output.wait(for: "Control socket listening")
-                let answer = try machine.guest.tell(
-                    (["run", "/vsock_test", "--control-host=2", "--mode=\(guestMode)", "--peer-cid=2"] + options).joined(separator: " "))
+                let command = ["run", "/vsock_test", "--control-host=2", "--mode=\(guestMode)", "--peer-cid=2"] + options
+                let answer = try machine.guest.tell(command.joined(separator: " "))
                 let end = try host.waitForEnd()
                 let said = "\(host.output.text) \(host.errors.text) console: \(machine.guest.process.output.text.suffix(1000))"
                 #expect(answer == "status=0" && end == .exited(0), "\(said)")

@@ -38,7 +38,8 @@ final class VsockEnd {
     func answer() throws -> String {
         let start = try process.output.wait(for: "guest: #\(commandCount) ", after: place)
         place = try process.output.wait(for: "\n", after: start)
-        return String(decoding: process.output.bytes[start..<place].filter { $0 != UInt8(ascii: "\r") }.dropLast(), as: UTF8.self)
+        let line = process.output.bytes[start..<place].filter { $0 != UInt8(ascii: "\r") }
+        return String(decoding: line.dropLast(), as: UTF8.self)
     }
 
     func tell(_ command: String) throws -> String {
@@ -68,7 +69,7 @@ final class VsockMachine {
     enum Backend: String, CustomTestStringConvertible {
         case user, vhost
         var testDescription: String { rawValue }
-        /// Those that this machine has.
+        /// Those that this machine has; without vhost the test of its addresses is reported as skipped.
         static let available: [Backend] = Requirement.hasVhostVsock ? [.user, .vhost] : [.user]
     }
 
@@ -131,7 +132,8 @@ final class VsockMachine {
     }
 
     func addresses(fromHost: Bool) -> (listening: String, target: String) {
-        fromHost ? ("vsock:any:\(Self.guestPort)", guestPort(Self.guestPort)) : (hostPort(Self.hostPort), "vsock:2:\(Self.hostPort)")
+        fromHost ? ("vsock:any:\(Self.guestPort)", guestPort(Self.guestPort))
+            : (hostPort(Self.hostPort), "vsock:2:\(Self.hostPort)")
     }
 
     func stopListening(_ acceptor: VsockEnd) throws {
@@ -139,8 +141,13 @@ final class VsockMachine {
         if acceptor === host, backend == .user { unlink("\(state)/vsock.sock_\(Self.hostPort)") }
     }
 
-    /// Waits until both ends and svmm have as many descriptors and sockets as before.
-    func waitUntilClean(_ before: (vmm: Int, guest: String)) throws {
+    /// Linux keeps a closed socket so long, in nanoseconds, when the peer does not confirm the end (VSOCK_CLOSE_TIMEOUT).
+    private static let closeTimeout: UInt64 = 8_000_000_000
+
+    /// Waits until both ends and svmm have as many descriptors and sockets as before; and they have them because the ends of
+    /// connections were confirmed, not because somebody has stopped waiting for that.
+    func waitUntilClean(_ before: (vmm: Int, guest: String), sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let start = Clock.monotonicNanoseconds()
         try waitUntil("svmm has closed all connections") { guest.process.openFileCount == before.vmm }
         var count = ""
         do {
@@ -151,6 +158,8 @@ final class VsockMachine {
         } catch {
             throw DeadlinePassedInGuest(description: "the guest had \(before.guest), and has \(count)")
         }
+        let time = Clock.monotonicNanoseconds() - start
+        #expect(time < Self.closeTimeout, "in nanoseconds", sourceLocation: sourceLocation)
     }
 
     func count() throws -> (vmm: Int, guest: String) {

@@ -12,9 +12,10 @@ extension LinuxGuests {
         /// With SVMM_SLOW_TESTS ten thousand.
         static let connectionCount = isSlow ? 10_000 : 1000
         /// Bytes in each direction; with SVMM_SLOW_TESTS 1 GiB.
-        static let streamLength = isSlow ? 1 << 30 : Requirement.isEmulated ? 64 << 20 : 1 << 30
+        static let streamLength = isSlow ? 1 << 30 : Requirement.isEmulated ? 128 << 20 : 1 << 30
 
-        @Test("many connections at once, from either side, and nothing is left of them", arguments: VsockMachine.Backend.available)
+        @Test("many connections at once, from either side, and nothing is left of them",
+              arguments: VsockMachine.Backend.available)
         func manyConnections(backend: VsockMachine.Backend) throws {
             let machine = try VsockMachine(backend)
             let before = try machine.count()
@@ -24,7 +25,8 @@ extension LinuxGuests {
                 let (listening, target) = machine.addresses(fromHost: fromHost)
                 try acceptor.expect("listen \(listening)")
                 let start = Clock.monotonicNanoseconds()
-                try VsockEnd.both((acceptor, "accept \(count)", expects: "ok"), (opener, "open \(count) \(target)", expects: "ok"))
+                try VsockEnd.both((acceptor, "accept \(count)", expects: "ok"),
+                                  (opener, "open \(count) \(target)", expects: "ok"))
                 let opened = Clock.monotonicNanoseconds()
                 if backend == .user { #expect(machine.guest.process.openFileCount == before.vmm + count) }
                 try VsockEnd.both((acceptor, "pong", expects: "ok"), (opener, "ping", expects: "ok"))
@@ -34,13 +36,14 @@ extension LinuxGuests {
                 try machine.waitUntilClean(before)
                 let closed = Clock.monotonicNanoseconds()
                 let times = [opened - start, used - opened, closed - used].map { "\($0 / 1_000_000) ms" }
-                print("\(backend.rawValue), from the \(fromHost ? "host" : "guest"): \(count) connections opened in \(times[0]),",
-                      "used in \(times[1]), closed in \(times[2])")
+                print("\(backend.rawValue), from the \(fromHost ? "host" : "guest"): \(count) connections",
+                      "opened in \(times[0]), used in \(times[1]), closed in \(times[2])")
             }
             try machine.end()
         }
 
-        @Test("long streams in both directions at once arrive whole, each to its own end", arguments: VsockMachine.Backend.available)
+        @Test("long streams in both directions at once arrive whole, each to its own end",
+              arguments: VsockMachine.Backend.available)
         func streams(backend: VsockMachine.Backend) throws {
             let machine = try VsockMachine(backend)
             let before = try machine.count()
@@ -50,13 +53,15 @@ extension LinuxGuests {
                 try machine.guest.expect("seeds \(seed) \(seed + 1)")
                 try machine.host.expect("seeds \(seed + 1) \(seed)")
                 // One side ends long before the other.
-                let length = (guest: Self.streamLength / (fromHost ? 1 : 16) + 4711, host: Self.streamLength / (fromHost ? 16 : 1) + 1)
+                let length = (guest: Self.streamLength / (fromHost ? 1 : 16) + 4711,
+                              host: Self.streamLength / (fromHost ? 16 : 1) + 1)
                 let start = Clock.monotonicNanoseconds()
                 try VsockEnd.both(
                     (machine.guest, "exchange \(length.guest)", expects: "sent=\(length.guest) received=\(length.host) end"),
                     (machine.host, "exchange \(length.host)", expects: "sent=\(length.host) received=\(length.guest) end"))
                 let seconds = Double(Clock.monotonicNanoseconds() - start) / 1e9
-                print("\(backend.rawValue), seed \(seed): \(length.host) bytes to the guest and \(length.guest) to the host in \(seconds) s")
+                print("\(backend.rawValue), seed \(seed): \(length.host) bytes to the guest and \(length.guest) to the host",
+                      "in \(seconds) s")
                 try machine.host.expect("close")
                 try machine.guest.expect("close")
                 try machine.waitUntilClean(before)
@@ -77,7 +82,8 @@ extension LinuxGuests {
                 try first.expect("shut")
                 try second.expect("receive", "received=10000 end")
                 // More than all buffers on the way hold.
-                try VsockEnd.both((second, "send 3000000", expects: "sent=3000000"), (first, "read 3000000", expects: "received=3000000"))
+                try VsockEnd.both((second, "send 3000000", expects: "sent=3000000"),
+                                  (first, "read 3000000", expects: "received=3000000"))
                 try second.expect("shut")
                 try first.expect("receive", "received=3000000 end")
                 try first.expect("close")
@@ -109,7 +115,8 @@ extension LinuxGuests {
 
         // MARK: Deaths
 
-        @Test("what a killed process of the guest has sent is read on the host, and then its end", arguments: VsockMachine.Backend.available)
+        @Test("what a killed process of the guest has sent is read on the host, and then its end",
+              arguments: VsockMachine.Backend.available)
         func guestProcessKilled(backend: VsockMachine.Backend) throws {
             let machine = try VsockMachine(backend)
             let before = try machine.count()

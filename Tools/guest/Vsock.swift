@@ -145,10 +145,12 @@ private final class VsockEnd {
     /// Opens and holds connections, each of which carries two bytes and gets them back.
     private func open(_ count: Int, _ address: String) throws(Failure) {
         let start = held.count
-        for index in 0..<(count + min(Self.window, count)) {
-            if index >= min(Self.window, count) {
-                let old = index - min(Self.window, count)
-                guard try takePair(held[start + old]) == UInt16(truncatingIfNeeded: old) else { throw Failure("another's answer") }
+        let window = min(Self.window, count)
+        for index in 0..<(count + window) {
+            if index >= window {
+                let old = index - window
+                let answer = try takePair(held[start + old])
+                guard answer == UInt16(truncatingIfNeeded: old) else { throw Failure("another's answer") }
             }
             if index < count {
                 let file = try connect(address)

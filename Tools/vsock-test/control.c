@@ -1,5 +1,6 @@
-/* In the place of the kernel's tools/testing/vsock/control.c: the two ends of vsock_test agree on each step by lines of text, here
- * over the sockets between guest and host themselves. The guest connects and the host listens, whichever is the test's server.
+/* In the place of the kernel's tools/testing/vsock/control.c: the two ends of vsock_test agree on each step by lines of text,
+ * here over the sockets between guest and host themselves. The guest connects and the host listens, whichever is the test's
+ * server.
  *
  * --control-host is `listen`, for vhost; the path of svmm's CONNECT socket; or, in the guest, the host's address, 2. */
 #include <errno.h>

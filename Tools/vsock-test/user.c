@@ -1,6 +1,6 @@
-/* The host's end of sockets that svmm itself serves, for a program that knows AF_VSOCK only: the linker puts these in the place
- * of the C library's calls. A guest's port is reached by CONNECT at the path in SVMM_VSOCK; a port of the host's is a unix socket
- * with the port behind that path. */
+/* The host's end of sockets that svmm itself serves, for a program that knows AF_VSOCK only: the linker puts these in the
+ * place of the C library's calls. A guest's port is reached by CONNECT at the path in SVMM_VSOCK; a port of the host's is a
+ * unix socket with the port behind that path. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
