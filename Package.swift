@@ -43,6 +43,8 @@ let package = Package(
                 path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "ProcessSupport", dependencies: ["CLinux", "LinuxSystem"], path: "Tests/ProcessSupport",
                 swiftSettings: strict),
+        .target(name: "AllocationCounter", path: "Tests/AllocationCounter",
+                cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .testTarget(name: "WireTests", dependencies: ["Wire", "MachineProtocol", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
@@ -53,7 +55,8 @@ let package = Package(
         .testTarget(name: "BootTests", dependencies: ["Boot", "GuestMemory", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
         .testTarget(name: "DevicesTests",
-                    dependencies: ["Devices", "Virtio", "GuestMemory", "NineP", "Firmware", "LinuxSystem", "TestSupport"],
+                    dependencies: ["Devices", "Virtio", "GuestMemory", "NineP", "Firmware", "CLinux", "LinuxSystem", "TestSupport",
+                                   "AllocationCounter"],
                     swiftSettings: strict),
         .testTarget(name: "MachineTests",
                     dependencies: ["Machine", "Devices", "Virtio", "KVM", "GuestMemory", "MachineProtocol", "LinuxSystem",
@@ -68,7 +71,7 @@ let package = Package(
         .executableTarget(name: "svmm-bench",
                           dependencies: ["CLinux", "LinuxSystem",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
-                          path: "Tools/benchmarks", exclude: ["README.md", "bare-kvm.c"], swiftSettings: strict),
+                          path: "Tools/benchmarks", exclude: ["README.md", "bare-kvm.c", "bare-net.c"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -15,6 +15,8 @@ public struct Readiness: OptionSet, Sendable {
     /// Reported whether asked for or not.
     public static let hangUp = Readiness(rawValue: EPOLLHUP.rawValue)
     public static let error = Readiness(rawValue: EPOLLERR.rawValue)
+    /// Asked for, beside others: reported when it becomes so, and not again for as long as it stays so (EPOLLET).
+    public static let edgeTriggered = Readiness(rawValue: EPOLLET.rawValue)
 }
 
 /// An epoll(7) loop, run by one thread: handlers of descriptors, and blocks sent from other threads.

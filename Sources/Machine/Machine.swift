@@ -10,7 +10,7 @@ import Virtio
 
 /// A virtual machine from its first instruction to its end.
 ///
-/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each disk; some for each 9p device. `start`, `waitForEnd` and
+/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each disk; some for each 9p device; one for each pair of a network device's queues. `start`, `waitForEnd` and
 /// the serial port's input are for the control and console threads.
 final class Machine: Sendable {
     let serial: SerialPort
@@ -76,6 +76,13 @@ final class Machine: Sendable {
             devices.append(EntropyDevice(loop: io.loop))
             for share in prepared.shares.servers { devices.append(FileSharingDevice(server: share.server, tag: share.tag)) }
             if let vsock = prepared.vsock { devices.append(vsock.makeDevice()) }
+            for (index, interface) in prepared.network.interfaces.enumerated() {
+                let own = try (0..<interface.backend.maximumPairs).map { pair in
+                    NamedLoop(name: "net-\(index)" + (pair == 0 ? "" : ".\(pair)"), loop: try EventLoop())
+                }
+                loops += own
+                devices.append(try prepared.network.makeDevice(index, loops: own.map(\.loop)))
+            }
             let transports = try Self.connect(devices, memory, vm)
 
             let firmware = try makeFirmware(for: MachineShape(

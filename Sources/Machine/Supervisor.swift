@@ -58,6 +58,8 @@ public final class Supervisor {
         if prepared.kernel.plan.isLinux, !description.allowsSoftwareKVM { try Self.requireHardware() }
         try watchEvents()
         try serveControl(prepared)
+        let network = prepared.network
+        try Self.setUp { () throws(Errno) in try network.supervise(on: loop) }
         let commands = commands
         let console = try Console(description.console) { commands.post($0) }
         self.console = console
@@ -80,13 +82,14 @@ public final class Supervisor {
     /// Makes the control socket, if the machine has a state directory, and serves it on the control loop.
     private func serveControl(_ prepared: borrowing PreparedMachine) throws(MachineError) {
         guard let state = prepared.state else { return }
-        let (shares, vsock) = (prepared.shares, prepared.vsock)
+        let (shares, vsock, network) = (prepared.shares, prepared.vsock, prepared.network)
         let server = try ControlServer(path: state.file(StateFiles.control), loop: loop) { request in
             switch request {
             case .addShare(let share): shares.add(share).map { .failed($0) } ?? .done
             case .removeShare(let tag, let name): shares.remove(tag: tag, name: name).map { .failed($0) } ?? .done
             case .listShares: .shares(shares.list)
             case .vsock: vsock.map { .vsock($0.endpoint) } ?? .failed("the machine has no vsock device, expected one by --vsock")
+            case .setLink(let interface, let up): network.setLink(interface, up: up).map { .failed($0) } ?? .done
             }
         }
         control = server
@@ -97,6 +100,7 @@ public final class Supervisor {
     private func cleanUp(_ prepared: borrowing PreparedMachine) {
         control?.close()
         prepared.vsock?.close()
+        prepared.network.close()
         prepared.state?.remove()
     }
 

@@ -11,6 +11,8 @@ public enum ControlRequest: Equatable, Sendable {
     case listShares
     /// Where the guest's sockets are.
     case vsock
+    /// Pulls the cable of a network interface, counted from 0, or puts it in.
+    case setLink(interface: Int, up: Bool)
 }
 
 /// An answer to a `ControlRequest`.
@@ -74,6 +76,10 @@ extension ControlRequest {
                 encoder.encode(name)
             case .listShares: encoder.encode(3 as UInt8)
             case .vsock: encoder.encode(4 as UInt8)
+            case .setLink(let interface, let up):
+                encoder.encode(16 as UInt8)
+                encoder.encode(UInt32(clamping: interface))
+                encoder.encode(up)
             }
         }
     }
@@ -89,6 +95,7 @@ extension ControlRequest {
                                     name: try decoder.decodeString(limit: ShareDescription.tagLengths.upperBound))
             case 3: return .listShares
             case 4: return .vsock
+            case 16: return .setLink(interface: Int(try decoder.decode(UInt32.self)), up: try decoder.decode(Bool.self))
             case let other: throw .invalidValue(offset: offset, found: UInt64(other))
             }
         }

@@ -8,7 +8,7 @@ struct SVMM: ParsableCommand {
         commandName: "svmm",
         abstract: "Run virtual machines on Linux KVM.",
         version: "svmm 0.1.0",
-        subcommands: [Boot.self, ShareCommands.self, VsockCommands.self]
+        subcommands: [Boot.self, ShareCommands.self, VsockCommands.self, NetCommands.self]
     )
 
     /// As ParsableCommand's own, but with errors of one line and svmm's exit status for wrong usage.

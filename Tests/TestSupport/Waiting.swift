@@ -4,6 +4,10 @@ import LinuxSystem
 /// What a test waited for did not come.
 public struct TimeoutError: Error {
     public let what: String
+
+    public init(what: String) {
+        self.what = what
+    }
 }
 
 /// Longer than anything takes on a machine under load; a test that passes never waits for it.

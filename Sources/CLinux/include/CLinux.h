@@ -359,4 +359,6 @@ enum svmm_file_flags {
     SVMM_UTIME_OMIT = UTIME_OMIT,
 };
 
+#include "network.h"
+
 #endif
