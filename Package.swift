@@ -65,7 +65,7 @@ let package = Package(
         .testTarget(name: "CommandLineTests", dependencies: ["svmm", "MachineProtocol"], swiftSettings: strict),
         // The programs are built with the tests, which start them.
         .testTarget(name: "PayloadTests",
-                    dependencies: ["svmm", "svmm-vmm", "ProcessSupport", "TestSupport", "LinuxSystem"],
+                    dependencies: ["svmm", "svmm-vmm", "ProcessSupport", "TestSupport", "LinuxSystem", "CLinux"],
                     swiftSettings: strict),
         .testTarget(name: "GuestTests", dependencies: ["ProcessSupport", "TestSupport", "LinuxSystem"], swiftSettings: strict),
         .executableTarget(name: "svmm-bench",

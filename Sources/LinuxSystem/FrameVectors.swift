@@ -141,22 +141,34 @@ public struct FrameVectors: ~Copyable {
     /// Reads once into the areas. nil when there is nothing to read now. The corresponding C function is `readv`.
     public func read(from raw: Int32) throws(Errno) -> Int? {
         let (areas, count) = (UnsafePointer(storage.baseAddress! + first), Int32(count))
-        do throws(Errno) {
-            return try retryingInterrupts { readv(raw, areas, count) }
-        } catch {
-            if error == .again { return nil }
-            throw error
-        }
+        return try whenReady { readv(raw, areas, count) }
     }
 
     /// Writes the areas once. nil when nothing can be written now. The corresponding C function is `writev`.
     public func write(to raw: Int32) throws(Errno) -> Int? {
         let (areas, count) = (UnsafePointer(storage.baseAddress! + first), Int32(count))
-        do throws(Errno) {
-            return try retryingInterrupts { writev(raw, areas, count) }
-        } catch {
-            if error == .again { return nil }
-            throw error
-        }
+        return try whenReady { writev(raw, areas, count) }
+    }
+}
+
+/// Reads once from a descriptor that does not block; nil when there is nothing now. The corresponding C function is `read`.
+public func readNow(_ raw: Int32, into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? {
+    try whenReady { Glibc.read(raw, buffer.baseAddress, buffer.count) }
+}
+
+/// Writes once to a descriptor that does not block; nil when it takes nothing now. The corresponding C function is `write`.
+public func writeNow(_ raw: Int32, _ bytes: UnsafeRawBufferPointer) throws(Errno) -> Int? {
+    try whenReady { Glibc.write(raw, bytes.baseAddress, bytes.count) }
+}
+
+/// As `retryingInterrupts`, but that nothing can be done now is no error: it is the end of every burst of frames.
+@inline(__always)
+private func whenReady(_ call: () -> Int) throws(Errno) -> Int? {
+    while true {
+        let result = call()
+        if result != -1 { return result }
+        let error = Errno.current
+        if error == .again { return nil }
+        if error != .interrupted { throw error }
     }
 }

@@ -10,8 +10,9 @@ import Virtio
 
 /// A virtual machine from its first instruction to its end.
 ///
-/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each disk; some for each 9p device; one for each pair of a network device's queues. `start`, `waitForEnd` and
-/// the serial port's input are for the control and console threads.
+/// Threads: one for each vCPU; "io" for the entropy device and the clock; one for each disk; some for each 9p device; "net" for
+/// network devices, and one for each further pair of their queues. `start`, `waitForEnd` and the serial port's input are for the
+/// control and console threads.
 final class Machine: Sendable {
     let serial: SerialPort
     /// Signalled when the machine has ended, or has reported a panic: see `outcome` and `hasPanicked`.
@@ -76,12 +77,16 @@ final class Machine: Sendable {
             devices.append(EntropyDevice(loop: io.loop))
             for share in prepared.shares.servers { devices.append(FileSharingDevice(server: share.server, tag: share.tag)) }
             if let vsock = prepared.vsock { devices.append(vsock.makeDevice()) }
+            // The first pairs of all interfaces share a thread: where frames go from one to the other, or many go both ways, every
+            // wake-up of a second one would cost more than the frame. Further pairs are asked for to have threads of their own.
+            let net = prepared.network.interfaces.isEmpty ? nil : NamedLoop(name: "net", loop: try EventLoop())
+            if let net { loops.append(net) }
             for (index, interface) in prepared.network.interfaces.enumerated() {
-                let own = try (0..<interface.backend.maximumPairs).map { pair in
-                    NamedLoop(name: "net-\(index)" + (pair == 0 ? "" : ".\(pair)"), loop: try EventLoop())
+                let others = try (1..<interface.backend.maximumPairs).map { pair in
+                    NamedLoop(name: "net-\(index).\(pair)", loop: try EventLoop())
                 }
-                loops += own
-                devices.append(try prepared.network.makeDevice(index, loops: own.map(\.loop)))
+                loops += others
+                devices.append(try prepared.network.makeDevice(index, loops: ([net].compactMap { $0 } + others).map(\.loop)))
             }
             let transports = try Self.connect(devices, memory, vm)
 

@@ -167,3 +167,10 @@ func makeSocketBackend(_ kind: SocketKind) throws -> (backend: NetworkBackend, r
     let port = try NetworkPort(socket: pair.takeFirst())
     return (NetworkBackend(name: "--net test", ports: [port]), other.release())
 }
+
+/// Bytes sent that the other side has not read (SIOCOUTQ of unix(7) sockets).
+func unreadBytes(_ raw: Int32) -> Int32 {
+    var count: Int32 = 0
+    _ = ioctl(raw, 0x5411, &count)
+    return count
+}

@@ -22,7 +22,7 @@ struct ExitBenchmark: ParsableCommand {
 
     func run() throws {
         let bench = try Workbench("exit", options)
-        let frequency = try timestampFrequency(bench.runner)
+        let frequency = try bench.timestampFrequency()
         bench.report.note("time-stamp counter", "\(decimal(frequency / 1e3, places: 3)) MHz")
         for kind in Self.kinds {
             // One kind in a run, so that the two runs of a pair are close together in time.
@@ -53,14 +53,5 @@ struct ExitBenchmark: ParsableCommand {
             throw BenchmarkError("\(command.line): no figure for \(kind) in its output:\n\(output)")
         }
         return cycles / count
-    }
-
-    /// Ticks of the time-stamp counter in a millisecond.
-    private func timestampFrequency(_ runner: Runner) throws -> Double {
-        let output = try runner.run(Command(path: options.bareKVM, arguments: ["--tsc-khz"])).output
-        guard let frequency = Double(output.prefix { !$0.isNewline }), frequency > 0 else {
-            throw BenchmarkError("\(options.bareKVM) --tsc-khz: not a number: \(output)")
-        }
-        return frequency
     }
 }

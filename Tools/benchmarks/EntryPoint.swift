@@ -7,7 +7,7 @@ struct Benchmarks: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Measure svmm beside its peers.",
-        subcommands: [StartBenchmark.self, ExitBenchmark.self]
+        subcommands: [StartBenchmark.self, ExitBenchmark.self, NetworkBenchmark.self]
     )
 }
 

@@ -5,8 +5,9 @@ enum Unit: String {
     case milliseconds = "ms"
     case mebibytes = "MiB"
     case nanoseconds = "ns"
+    case perSecond = "1/s"
 
-    var places: Int { self == .nanoseconds ? 0 : 2 }
+    var places: Int { self == .nanoseconds || self == .perSecond ? 0 : 2 }
 }
 
 /// Writes figures as a table to standard output and as JSON lines to a file, each as soon as it is known.

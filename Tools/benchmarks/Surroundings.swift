@@ -39,6 +39,15 @@ struct Workbench {
         Command(path: options.bareKVM, arguments: [options.payload(payload), words])
     }
 
+    /// Ticks of the time-stamp counter in a millisecond.
+    func timestampFrequency() throws -> Double {
+        let output = try runner.run(Command(path: options.bareKVM, arguments: ["--tsc-khz"])).output
+        guard let frequency = Double(output.prefix { !$0.isNewline }), frequency > 0 else {
+            throw BenchmarkError("\(options.bareKVM) --tsc-khz: not a number: \(output)")
+        }
+        return frequency
+    }
+
     private func firstLine(_ path: String, _ arguments: [String]) throws -> String {
         let output = try runner.run(Command(path: path, arguments: arguments)).output
         return String(output.prefix { $0 != "\n" })

@@ -51,14 +51,9 @@ struct FrameStream: ~Copyable {
             input.baseAddress!.copyMemory(from: input.baseAddress! + inputStart, byteCount: rest)
             (inputStart, inputEnd) = (0, rest)
         }
-        do throws(Errno) {
-            let count = try read(raw, into: UnsafeMutableRawBufferPointer(rebasing: input[inputEnd...]))
-            inputEnd += count
-            return count
-        } catch {
-            if error == .again { return nil }
-            throw error
-        }
+        guard let count = try readNow(raw, into: UnsafeMutableRawBufferPointer(rebasing: input[inputEnd...])) else { return nil }
+        inputEnd += count
+        return count
     }
 
     /// Sends a frame, `skip` bytes into the areas; false when the socket takes nothing now. A frame of which it took a part is sent:
@@ -83,12 +78,9 @@ struct FrameStream: ~Copyable {
     /// Sends what is left of the last frame; false when there is more.
     mutating func flush(to raw: Int32) throws(Errno) -> Bool {
         while outputStart < outputEnd {
-            do throws(Errno) {
-                outputStart += try write(raw, UnsafeRawBufferPointer(rebasing: output[outputStart..<outputEnd]))
-            } catch {
-                if error == .again { return false }
-                throw error
-            }
+            let rest = UnsafeRawBufferPointer(rebasing: output[outputStart..<outputEnd])
+            guard let count = try writeNow(raw, rest) else { return false }
+            outputStart += count
         }
         return true
     }

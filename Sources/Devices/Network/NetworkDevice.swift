@@ -32,7 +32,7 @@ public struct NetworkSettings: Sendable {
 
 /// virtio-net (virtio 1.2, section 5.1).
 ///
-/// Threads: one loop for each pair of queues; the first one serves the control queue, too.
+/// Threads: a loop for each pair of queues, which devices may share; the first one serves the control queue, too.
 public final class NetworkDevice: VirtioDevice {
     private static let queueSize: UInt16 = 256
     private static let controlQueueSize: UInt16 = 64
@@ -153,7 +153,9 @@ public final class NetworkDevice: VirtioDevice {
         case nil: return false
         case .setFilter(let filter):
             state.withLock { $0.filter = filter }
-            for pair in pairs { pair.loop.perform { pair.setFilter(filter) } }
+            // The first pair is served by this very thread, and follows before the driver has its answer.
+            pairs[0].setFilter(filter)
+            for pair in pairs.dropFirst() { pair.loop.perform { pair.setFilter(filter) } }
             return true
         case .setPairs(let count): return setPairs(count)
         }

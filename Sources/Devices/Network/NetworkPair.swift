@@ -126,8 +126,9 @@ final class NetworkPair: @unchecked Sendable {
         (isReadable, isWritable) = (new != nil, new != nil)
         guard let new else { return }
         portWatch = try? loop.watch(new.raw, for: [.readable, .writable, .edgeTriggered]) { [unowned self] readiness in
-            if !readiness.isDisjoint(with: [.readable, .hangUp, .error]) { isReadable = true }
-            if !readiness.isDisjoint(with: [.writable, .hangUp, .error]) { isWritable = true }
+            let isGone = readiness.contains(.hangUp) || readiness.contains(.error)
+            if isGone || readiness.contains(.readable) { isReadable = true }
+            if isGone || readiness.contains(.writable) { isWritable = true }
             run()
         }
         if portWatch == nil { fail() }

@@ -79,7 +79,9 @@ struct ReceiveBuffers: ~Copyable {
         withUnsafeBytes(of: bufferCount.littleEndian) { _ = vectors.copy(from: $0, at: FrameHeader.bufferCountOffset) }
         left = size
         var segments = 0
-        for _ in 0..<bufferCount {
+        var index = 0
+        while index < Int(bufferCount) {
+            index += 1
             let head = heads[first]
             first = (first + 1) % heads.count
             let part = min(left, head.bytes)

@@ -116,12 +116,7 @@ struct ReceiveQueue: ~Copyable {
 
     /// Reads a frame, to be dropped or to be held, behind the header. nil when there is none.
     private func readIntoScratch(_ raw: Int32) throws(Errno) -> Int? {
-        do throws(Errno) {
-            return try LinuxSystem.read(raw, into: UnsafeMutableRawBufferPointer(rebasing: scratch[FrameHeader.size...]))
-        } catch {
-            if error == .again { return nil }
-            throw error
-        }
+        try readNow(raw, into: UnsafeMutableRawBufferPointer(rebasing: scratch[FrameHeader.size...]))
     }
 
     private func clearHeader() {
