@@ -8,13 +8,20 @@ public let canMakeTaps: Bool = geteuid() == 0 && access("/dev/net/tun", R_OK | W
 /// Runs `body` on a thread of its own in a network namespace of its own, which ends with it, interfaces and all.
 ///
 /// Descriptors made there stay in that namespace also when other threads use them.
-public func inNetworkNamespace(_ body: @escaping @Sendable () throws -> Void) throws {
+///
+/// - Parameter resolver: a file that is /etc/resolv.conf there.
+public func inNetworkNamespace(resolver: String? = nil, _ body: @escaping @Sendable () throws -> Void) throws {
     let result = ResultBox()
     let done = Gate()
     _ = try Thread(name: "netns") {
         defer { done.open() }
         do {
             guard unshare(CLONE_NEWNET) == 0 else { throw Errno.current }
+            if let resolver {
+                // MS_REC and MS_PRIVATE, then MS_BIND.
+                guard unshare(CLONE_NEWNS) == 0, mount("none", "/", nil, 0x44000, nil) == 0,
+                      mount(resolver, "/etc/resolv.conf", nil, 0x1000, nil) == 0 else { throw Errno.current }
+            }
             try NetworkInterface("lo").bringUp()
             try body()
         } catch {

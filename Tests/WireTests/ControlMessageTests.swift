@@ -10,6 +10,7 @@ struct ControlMessageTests {
     static let requests: [ControlRequest] = [
         .addShare(share), .addShare(ShareDescription(path: "", tag: "", ownership: .mapped)),
         .removeShare(tag: "all", name: "data"), .listShares, .vsock,
+        .setLink(interface: 3, up: false), .setLink(interface: 0, up: true),
     ]
     static let replies: [ControlReply] = [
         .done, .failed("no"), .shares([]), .shares([share, ShareDescription(path: "/", tag: "t", ownership: .passthrough)]),
