@@ -15,7 +15,7 @@ PAYLOADS = .build/payloads
 PACKAGES_BUILD = linux-libc-dev libcap-ng-dev gcc libc6-dev make git
 PACKAGES_KERNEL = linux-source-6.1 bc bison flex libelf-dev xz-utils lz4 cpio patch
 PACKAGES_RIG = qemu-system-x86 busybox-static kmod
-PACKAGES_TEST = acpica-tools musl-tools
+PACKAGES_TEST = acpica-tools musl-tools passt iproute2 e2fsprogs
 
 .PHONY: all setup build conformance kernel demo test bench fuzz install clean payloads
 
@@ -51,6 +51,7 @@ bench: build payloads
 	@Tools/bench block
 	@Tools/bench 9p
 	@Tools/bench vsock
+	@Tools/bench net
 
 fuzz:
 	@echo "make fuzz: there is no fuzzing harness in this version; see Limits in README.md" >&2; exit 2

@@ -65,7 +65,7 @@ let package = Package(
         .testTarget(name: "CommandLineTests", dependencies: ["svmm", "MachineProtocol"], swiftSettings: strict),
         // The programs are built with the tests, which start them.
         .testTarget(name: "PayloadTests",
-                    dependencies: ["svmm", "svmm-vmm", "ProcessSupport", "TestSupport", "LinuxSystem"],
+                    dependencies: ["svmm", "svmm-vmm", "ProcessSupport", "TestSupport", "LinuxSystem", "CLinux"],
                     swiftSettings: strict),
         .testTarget(name: "GuestTests", dependencies: ["ProcessSupport", "TestSupport", "LinuxSystem"], swiftSettings: strict),
         // Checks a file system from inside a guest; built for the tests.
@@ -75,7 +75,8 @@ let package = Package(
         .executableTarget(name: "svmm-bench",
                           dependencies: ["CLinux", "LinuxSystem", "NineP",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
-                          path: "Tools/benchmarks", exclude: ["README.md", "bare-kvm.c", "bare-block.c"], swiftSettings: strict),
+                          path: "Tools/benchmarks", exclude: ["README.md", "bare-kvm.c", "bare-block.c", "bare-net.c"],
+                          swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -54,3 +54,11 @@ public struct PollList: ~Copyable {
     /// Whether the last wait found input at this index.
     public func isReady(_ index: Int) -> Bool { entries[index].revents != 0 }
 }
+
+/// Waits until one of two descriptors has input, or ends, or fails: 0 or 1, the first of them; nil when nothing has come within the
+/// time in milliseconds. The corresponding C function is `poll`.
+public func waitForInput(_ first: Int32, or second: Int32, within milliseconds: Int32) -> Int? {
+    var entries = [pollfd(fd: first, events: Int16(POLLIN), revents: 0), pollfd(fd: second, events: Int16(POLLIN), revents: 0)]
+    guard Glibc.poll(&entries, 2, milliseconds) > 0 else { return nil }
+    return entries.firstIndex { $0.revents != 0 }
+}

@@ -100,6 +100,13 @@ public struct VhostFile: ~Copyable, Sendable {
         try call(svmm_vhost_vsock_set_running, &isRunning)
     }
 
+    /// Of vhost-net: has the kernel serve a queue from and to this TAP or socket, borrowed; nil: no longer. When it returns, the
+    /// queue is not touched any more. The corresponding ioctl is `VHOST_NET_SET_BACKEND`.
+    public func setBackend(_ index: UInt32, _ descriptor: Int32?) throws(Errno) {
+        var file = vhost_vring_file(index: index, fd: descriptor ?? -1)
+        try call(svmm_vhost_net_set_backend, &file)
+    }
+
     private func call<Value>(_ request: UInt, _ value: inout Value) throws(Errno) {
         _ = try retryingInterrupts { withUnsafeMutablePointer(to: &value) { svmm_ioctl_pointer(file.raw, request, $0) } }
     }

@@ -11,7 +11,8 @@ import Virtio
 /// A virtual machine from its first instruction to its end.
 ///
 /// Threads: one for each vCPU; "io" for the entropy device, the balloon and the clock; one for each queue of a disk; some for each
-/// 9p device; one for vsock. `start`, `waitForEnd` and the console's input are for the control and console threads.
+/// 9p device; one for vsock; "net" for network devices, and one for each further pair of their queues. `start`, `waitForEnd` and
+/// the console's input are for the control and console threads.
 final class Machine: Sendable {
     /// Where the console's input goes.
     let consoleInput: any ConsoleInputPort
@@ -81,6 +82,17 @@ final class Machine: Sendable {
                 let loop = NamedLoop(name: "vsock", loop: try EventLoop())
                 loops.append(loop)
                 devices.append(try vsock.makeDevice(loop: loop.loop))
+            }
+            // The first pairs of all interfaces share a thread: where frames go from one to the other, or many go both ways, every
+            // wake-up of a second one would cost more than the frame. Further pairs are asked for to have threads of their own.
+            let net = prepared.network.interfaces.isEmpty ? nil : NamedLoop(name: "net", loop: try EventLoop())
+            if let net { loops.append(net) }
+            for (index, interface) in prepared.network.interfaces.enumerated() {
+                let others = try (1..<interface.backend.maximumPairs).map { pair in
+                    NamedLoop(name: "net-\(index).\(pair)", loop: try EventLoop())
+                }
+                loops += others
+                devices.append(try prepared.network.makeDevice(index, loops: ([net].compactMap { $0 } + others).map(\.loop)))
             }
             var consoleDevice: ConsoleDevice?
             if usesConsoleDevice {

@@ -62,6 +62,8 @@ public final class Supervisor {
         if prepared.kernel.plan.isLinux, !description.allowsSoftwareKVM { try Self.requireHardware() }
         try watchEvents()
         try serveControl(prepared)
+        let network = prepared.network
+        try Self.setUp { () throws(Errno) in try network.supervise(on: loop) }
         let commands = commands
         let console = try Console(description.console) { commands.post($0) }
         self.console = console
@@ -94,6 +96,7 @@ public final class Supervisor {
     private func cleanUp(_ prepared: borrowing PreparedMachine) {
         control?.close()
         prepared.vsock?.close()
+        prepared.network.close()
         prepared.state?.remove()
     }
 

@@ -21,6 +21,7 @@ extension MachineDescription {
         encoder.encode(shares) { $1.encode(&$0) }
         encoder.encode(shareRoots) { $0.encode($1) }
         encoder.encode(vsock) { $1.encode(&$0) }
+        encoder.encode(interfaces) { $1.encode(&$0) }
         encoder.encode(name) { $0.encode($1) }
         encoder.encode(stateDirectory) { $0.encode($1) }
         encoder.encode(UInt32(processorCount))
@@ -59,6 +60,9 @@ extension MachineDescription {
             try decoder.decodeString(limit: Self.pathLimit)
         }
         vsock = try decoder.decodeOptional { (decoder) throws(WireError) in try VsockDescription(&decoder) }
+        interfaces = try decoder.decodeArray(limit: Self.diskLimit) { (decoder) throws(WireError) in
+            try NetworkDescription(&decoder)
+        }
         name = try Self.decodePath(&decoder)
         stateDirectory = try Self.decodePath(&decoder)
         processorCount = Int(try decoder.decode(UInt32.self))

@@ -11,6 +11,7 @@ public struct MachineDescription: Equatable, Sendable {
     public var shareRoots: [String]
     /// nil: no such device.
     public var vsock: VsockDescription?
+    public var interfaces: [NetworkDescription]
     /// What the user calls the machine; nil: nothing.
     public var name: String?
     /// The directory with the machine's sockets (see `StateFiles`), made if need be; nil: none.
@@ -36,7 +37,7 @@ public struct MachineDescription: Equatable, Sendable {
     public init(kernel: String, initrd: String? = nil, bootProtocol: BootProtocol = .automatic,
                 commandLine: String = "", disks: [DiskDescription] = [],
                 shares: [ShareDescription] = [], shareRoots: [String] = [], vsock: VsockDescription? = nil,
-                name: String? = nil, stateDirectory: String? = nil,
+                interfaces: [NetworkDescription] = [], name: String? = nil, stateDirectory: String? = nil,
                 processorCount: Int = 1, memorySize: UInt64 = 512 << 20, console: ConsoleDescription = .standardIO,
                 consoleModel: ConsoleModel = .serial, hasBalloon: Bool = true, entropyRate: UInt64? = nil,
                 onReboot: RebootAction = .exit, graceSeconds: Double = 10, allowsSoftwareKVM: Bool = false,
@@ -49,6 +50,7 @@ public struct MachineDescription: Equatable, Sendable {
         self.shares = shares
         self.shareRoots = shareRoots
         self.vsock = vsock
+        self.interfaces = interfaces
         self.name = name
         self.stateDirectory = stateDirectory
         self.processorCount = processorCount

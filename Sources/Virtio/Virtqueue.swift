@@ -84,10 +84,21 @@ public final class Virtqueue {
 
     /// Gives a chain back, with the number of bytes written into it. The entry is visible before the index that covers it.
     public func push(head: UInt16, written: Int) {
+        stage(head: head, written: written)
+        publish()
+    }
+
+    /// As `push`, but the driver sees it only with `publish`: several chains that make one message appear at once. Not more than
+    /// the queue's size of them.
+    public func stage(head: UInt16, written: Int) {
         let entry = Ring.entries + 8 * Int(nextUsed & (size - 1))
         used.store(UInt32(head), at: entry)
         used.store(UInt32(clamping: written), at: entry + 4)
         nextUsed &+= 1
+    }
+
+    /// Shows the driver what was staged.
+    public func publish() {
         used.storeRelease(nextUsed, at: Ring.index)
     }
 

@@ -8,7 +8,9 @@ struct SVMM: ParsableCommand {
         commandName: "svmm",
         abstract: "Run virtual machines on Linux KVM.",
         version: "svmm 0.1.0",
-        subcommands: [Boot.self, DiskCommands.self, ShareCommands.self, VsockCommands.self, Balloon.self, Stats.self]
+        subcommands: [
+            Boot.self, DiskCommands.self, NetCommands.self, ShareCommands.self, VsockCommands.self, Balloon.self, Stats.self,
+        ]
     )
 
     /// As ParsableCommand's own, but with errors of one line and svmm's exit status for wrong usage.

@@ -11,6 +11,7 @@ struct ControlMessageTests {
         .addShare(share), .addShare(ShareDescription(path: "", tag: "", ownership: .mapped)),
         .removeShare(tag: "all", name: "data"), .listShares, .vsock,
         .setMemory(1 << 40), .statistics,
+        .setLink(interface: 3, up: false), .setLink(interface: 0, up: true),
     ]
     static let replies: [ControlReply] = [
         .done, .failed("no"), .shares([]), .shares([share, ShareDescription(path: "/", tag: "t", ownership: .passthrough)]),

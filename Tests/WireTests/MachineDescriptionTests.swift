@@ -13,7 +13,15 @@ struct MachineDescriptionTests {
                 DiskDescription(path: "d.raw", cache: .writethrough, engine: .threads)],
         shares: [ControlMessageTests.share, ShareDescription(path: "/home", tag: "home", ownership: .mapped)],
         shareRoots: ["all", "none"],
-        vsock: VsockDescription(backend: .user(path: "/v"), contextID: 77, forwardedPorts: [1, 2374]), name: "web",
+        vsock: VsockDescription(backend: .user(path: "/v"), contextID: 77, forwardedPorts: [1, 2374]),
+        interfaces: [
+            NetworkDescription(.tap(name: "t0"), mac: [2, 1, 2, 3, 4, 5], mtu: 9000, queueCount: 4, vhost: .on,
+                               receiveLimit: .init(bits: 1, packets: .max), transmitLimit: .init(bits: .max), capturePath: "/p"),
+            NetworkDescription(.tap(name: nil)), NetworkDescription(.descriptor(.max)),
+            NetworkDescription(.user(UserNetworkDescription(published: [
+                PublishedPort(address: "::1", host: 1, guest: .max, transport: .udp), PublishedPort(host: 2, guest: 3),
+            ], reachesHost: true))),
+        ], name: "web",
         stateDirectory: "/run/svmm/web",
         processorCount: 64, memorySize: 64 << 30, console: .unixSocket("/run/console"),
         consoleModel: .virtio, hasBalloon: false, entropyRate: 1 << 40, onReboot: .restart,

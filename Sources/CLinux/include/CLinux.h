@@ -449,4 +449,6 @@ enum svmm_disk_flags {
     SVMM_ALLOCATE = FALLOC_FL_KEEP_SIZE,
 };
 
+#include "network.h"
+
 #endif

@@ -6,6 +6,7 @@ final class ControlRequests {
     private let disks: [PreparedDisk]
     private let shares: PreparedShares
     private let vsock: PreparedVsock?
+    private let network: PreparedNetwork
     /// Who knows the machine that runs now: a restart brings another.
     private unowned let supervisor: Supervisor
 
@@ -13,6 +14,7 @@ final class ControlRequests {
         disks = prepared.disks
         shares = prepared.shares
         vsock = prepared.vsock
+        network = prepared.network
         self.supervisor = supervisor
     }
 
@@ -26,6 +28,7 @@ final class ControlRequests {
             change(disk: index) { (_, device) throws(BlockDeviceError) in try device.resize(to: size) }
         case .attachDisk(let index, let description):
             change(disk: index) { (disk, device) throws(BlockDeviceError) in try disk.attach(description, to: device) }
+        case .setLink(let interface, let up): network.setLink(interface, up: up).map { .failed($0) } ?? .done
         case .setMemory(let bytes): supervisor.setMemory(bytes)
         case .statistics: .statistics(supervisor.statistics())
         }

@@ -37,6 +37,12 @@ extension PreparedMachine {
             }
             lines.append("vsock: \(place), cid \(vsock.contextID.map { "\($0)" } ?? "automatic")")
         }
+        for (index, network) in description.interfaces.enumerated() {
+            let mac = network.mac ?? description.name.map { NetworkDescription.mac(machine: $0, index: index) }
+            let words = [mac.map { NetworkDescription.text(mac: $0) } ?? "random address", "queues \(network.queueCount)"]
+                + (network.mtu.map { ["mtu \($0)"] } ?? []) + (network.capturePath.map { ["pcap \($0)"] } ?? [])
+            lines.append("net: \(network.option.dropFirst("--net ".count)) (\(words.joined(separator: ", ")))")
+        }
         if let directory = description.stateDirectory { lines.append("state: \(directory)") }
         let console = switch description.console {
         case .standardIO: "stdio"

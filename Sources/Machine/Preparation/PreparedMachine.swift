@@ -14,6 +14,7 @@ public struct PreparedMachine: ~Copyable {
     let disks: [PreparedDisk]
     let shares: PreparedShares
     let vsock: PreparedVsock?
+    let network: PreparedNetwork
     let state: StateDirectory?
 
     /// Virtio devices at the most, the entropy device among them: each has an interrupt of its own.
@@ -29,7 +30,7 @@ public struct PreparedMachine: ~Copyable {
         }
         let deviceCount = Self.deviceCount(description)
         guard deviceCount <= Self.maximumDeviceCount else {
-            throw MachineError("--disk given \(description.disks.count) times, --share for \(PreparedShares.tags(description).count) tags: \(deviceCount) devices with the machine's own, expected at most \(Self.maximumDeviceCount)", status: ExitStatus.usage)
+            throw MachineError("--disk given \(description.disks.count) times, --share for \(PreparedShares.tags(description).count) tags, --net \(description.interfaces.count) times: \(deviceCount) devices with the machine's own, expected at most \(Self.maximumDeviceCount)", status: ExitStatus.usage)
         }
         if let rate = description.entropyRate, !MachineDescription.entropyRates.contains(rate) {
             throw MachineError("--rng-bps \(rate): expected 1 to \(MachineDescription.entropyRates.upperBound)", status: ExitStatus.usage)
@@ -50,10 +51,14 @@ public struct PreparedMachine: ~Copyable {
         let vsock = try description.dryRun ? nil : description.vsock.map { (vsock) throws(MachineError) in
             try PreparedVsock(vsock, state: state)
         }
+        var interfaces = description
+        if description.dryRun { interfaces.interfaces = [] }
+        let network = try PreparedNetwork(interfaces)
         self.disks = disks
         self.shares = shares
         self.state = state
         self.vsock = vsock
+        self.network = network
         self.description = description
         self.layout = layout
         self.kernel = kernel
@@ -61,10 +66,10 @@ public struct PreparedMachine: ~Copyable {
         self.loader = loader
     }
 
-    /// Virtio devices of the machine: disks, entropy, shares, vsock, console, balloon, in this order.
+    /// Virtio devices of the machine: disks, entropy, shares, vsock, network interfaces, console, balloon, in this order.
     static func deviceCount(_ description: MachineDescription) -> Int {
         description.disks.count + 1 + PreparedShares.tags(description).count + (description.vsock == nil ? 0 : 1)
-            + (description.consoleModel == .virtio ? 1 : 0) + (description.hasBalloon ? 1 : 0)
+            + description.interfaces.count + (description.consoleModel == .virtio ? 1 : 0) + (description.hasBalloon ? 1 : 0)
     }
 
     private static func openFile(_ path: String, option: String) throws(MachineError) -> FileDescriptor {

@@ -54,6 +54,18 @@ struct Boot: ParsableCommand {
             transform: { try VsockDescription.ports(parsing: $0) })
     var vsockPorts: [UInt32] = []
 
+    @Option(parsing: .singleValue,
+            help: ArgumentHelp("Network interface: tap[=NAME], user, fd=N or none, and words; may be given several times.",
+                               valueName: "backend[,word]…"),
+            transform: { try NetworkDescription.parse($0) })
+    var net: [NetworkDescription?] = []
+
+    @Option(parsing: .singleValue,
+            help: ArgumentHelp("Port of the host that leads into the guest by its user network; may be given several times.",
+                               valueName: "[address:]host:guest[/tcp|/udp]"),
+            transform: { try PublishedPort(parsing: $0) })
+    var publish: [PublishedPort] = []
+
     @Option(help: ArgumentHelp("The machine's name, for svmm's other commands.", valueName: "name"),
             transform: { try MachineName.check($0) })
     var name: String?
@@ -107,10 +119,19 @@ struct Boot: ParsableCommand {
     func run() throws {
         try Monitor.execute(MachineDescription(
             kernel: kernel, initrd: initrd, bootProtocol: bootProtocol, commandLine: cmdline, disks: disk, shares: share,
-            shareRoots: shareRoot, vsock: try vsockDescription(), name: name, stateDirectory: try stateDirectory(),
+            shareRoots: shareRoot, vsock: try vsockDescription(), interfaces: try networks(), name: name,
+            stateDirectory: try stateDirectory(),
             processorCount: cpus, memorySize: memory.bytes, console: console.place, consoleModel: console.model,
             hasBalloon: balloon, entropyRate: rngBps, onReboot: onReboot, graceSeconds: grace,
             allowsSoftwareKVM: softwareKvm, dryRun: dryRun))
+    }
+
+    private func networks() throws -> [NetworkDescription] {
+        do throws(Expected) {
+            return try [NetworkDescription].combine(net, published: publish)
+        } catch {
+            throw ValidationError("--net: \(error)")
+        }
     }
 
     /// Forwarded ports bring the device with them.

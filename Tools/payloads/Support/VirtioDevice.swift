@@ -34,12 +34,14 @@ struct VirtioDevice {
     enum Feature {
         static let blockReadOnly: UInt64 = 1 << 5
         static let blockFlush: UInt64 = 1 << 9
+        static let mergeable: UInt64 = 1 << 15
         static let indirectDescriptors: UInt64 = 1 << 28
         static let eventIndex: UInt64 = 1 << 29
         static let version1: UInt64 = 1 << 32
     }
 
     enum Kind {
+        static let network: UInt32 = 1
         static let block: UInt32 = 2
         static let entropy: UInt32 = 4
     }
