@@ -9,6 +9,12 @@ public enum Clock {
     /// Time since 1970-01-01 00:00 UTC. The corresponding C function is `clock_gettime` (CLOCK_REALTIME).
     public static func realTimeNanoseconds() -> UInt64 { nanoseconds(CLOCK_REALTIME) }
 
+    /// Lets the thread rest for less than a second, in nanoseconds, or until a signal. The corresponding C function is `nanosleep`.
+    public static func pause(nanoseconds: UInt64) {
+        var time = timespec(tv_sec: 0, tv_nsec: Int(min(nanoseconds, 999_999_999)))
+        _ = nanosleep(&time, nil)
+    }
+
     private static func nanoseconds(_ clock: clockid_t) -> UInt64 {
         var time = timespec()
         clock_gettime(clock, &time)

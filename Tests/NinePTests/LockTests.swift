@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import NineP
+import Synchronization
 import Testing
 
 // Types: 0 shared, 1 exclusive, 2 unlock. Replies: 0 success, 1 blocked, 2 error.
@@ -25,6 +26,35 @@ struct LockTests {
         #expect(try first.lock(a, 2, start: 5, length: 1) == 0)
         #expect(try second.lock(b, 1, start: 5, length: 1) == 0)
         #expect(try first.lock(a, 0, start: 5, length: 1) == 1)
+    }
+
+    @Test("a request that may wait gets the lock when it is given up soon, and an answer in any case")
+    func waiting() throws {
+        try tree.file(tree.inside("file"))
+        var options = NinePOptions()
+        options.lockWaiters = 1
+        let server = try tree.server(options: options)
+        let (first, second) = (try Client(server), try Client(server))
+        let (a, b) = (try first.open("file", 2), try second.open("file", 2))
+        #expect(try first.lock(a, 1) == 0)
+        // Without the flag at once, with it after half a second.
+        #expect(try second.lock(b, 1, flags: 0) == 1)
+        let start = Clock.monotonicNanoseconds()
+        #expect(try second.lock(b, 1, flags: 1) == 1)
+        #expect(Clock.monotonicNanoseconds() - start >= 500_000_000)
+        // Here the other gives it up meanwhile: as often as it takes for the request to be waiting then.
+        let done = Gate()
+        let result = Mutex<UInt8?>(nil)
+        _ = try LinuxSystem.Thread(name: "waiter") {
+            var answer: UInt8?
+            repeat { answer = try? second.lock(b, 1, flags: 1) } while answer == 1
+            result.withLock { $0 = answer }
+            done.open()
+        }
+        #expect(try first.lock(a, 2) == 0)
+        done.wait()
+        #expect(result.withLock { $0 } == 0)
+        #expect(try first.lock(a, 1) == 1)
     }
 
     @Test("a process does not stand in its own way, nor do processes of one client undo each other's locks")

@@ -17,21 +17,19 @@ public final class FileSharingDevice: VirtioDevice {
     public let configuration: [UInt8]
 
     private let server: NinePServer
-    private let threadCount: Int
     private let requests = Mutex<FileRequestQueue?>(nil)
 
+    /// Requests that are served at the same time.
+    public static let threadCount = 4
     /// Bytes of a tag.
     public static let tagLengths = 1...255
 
-    /// - Parameters:
-    ///   - tag: what the guest mounts it by: `tagLengths` bytes of UTF-8.
-    ///   - threadCount: requests that are served at the same time.
-    public init(server: NinePServer, tag: String, threadCount: Int = 4) {
+    /// - Parameter tag: what the guest mounts it by: `tagLengths` bytes of UTF-8.
+    public init(server: NinePServer, tag: String) {
         let name = Array(tag.utf8)
         precondition(Self.tagLengths.contains(name.count))
         configuration = [UInt8(name.count), 0] + name
         self.server = server
-        self.threadCount = threadCount
     }
 
     public func activate(_ context: DeviceContext) {
@@ -39,7 +37,7 @@ public final class FileSharingDevice: VirtioDevice {
         do throws(Errno) {
             let new = try FileRequestQueue(queue, context, session: server.makeSession())
             requests.withLock { $0 = new }
-            try new.start(threadCount: threadCount)
+            try new.start(threadCount: Self.threadCount)
         } catch {
             context.interrupt.fail()
         }

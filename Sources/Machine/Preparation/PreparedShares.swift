@@ -24,6 +24,7 @@ final class PreparedShares: Sendable {
         var options = NinePOptions()
         // Half of the descriptors that the process may have, for all servers together; the rest is for everything else.
         options.maximumDescriptors = max(CurrentProcess.descriptorLimit() / 2 / max(tags.count, 1), 16)
+        options.lockWaiters = FileSharingDevice.threadCount / 2
         var servers: [Server] = []
         for tag in tags {
             let shares = description.shares.filter { $0.tag == tag }

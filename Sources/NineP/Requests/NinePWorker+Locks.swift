@@ -3,8 +3,8 @@ import LinuxSystem
 extension NinePWorker {
     /// size[4] Tlock tag[2] fid[4] type[1] flags[4] start[8] length[8] proc_id[4] client_id[s]
     ///
-    /// Nobody waits for a lock here: a request with P9_LOCK_FLAGS_BLOCK is answered P9_LOCK_BLOCKED as any other, and
-    /// the client asks again.
+    /// A request with P9_LOCK_FLAGS_BLOCK waits a little for the lock, if the server has workers to spare: see
+    /// `NinePOptions.lockWaiters`. Then it is answered P9_LOCK_BLOCKED, and the client asks again: Linux after half a minute.
     func lock(_ message: inout MessageReader, _ reply: inout MessageWriter) throws(Errno) {
         let number = try message.word()
         let type = try message.byte()
@@ -19,10 +19,12 @@ extension NinePWorker {
         var status = LockNumber.success
         do throws(Errno) {
             switch type {
-            case LockNumber.shared:
-                if try !session.locks.lock(owner, through: open, range, .shared) { status = LockNumber.blocked }
-            case LockNumber.exclusive:
-                if try !session.locks.lock(owner, through: open, range, .exclusive) { status = LockNumber.blocked }
+            case LockNumber.shared, LockNumber.exclusive:
+                let lock: RangeLock = type == LockNumber.shared ? .shared : .exclusive
+                let isTaken = try take(mayWait: flags & LockNumber.flagBlock != 0) { () throws(Errno) in
+                    try session.locks.lock(owner, through: open, range, lock)
+                }
+                if !isTaken { status = LockNumber.blocked }
             case LockNumber.unlock:
                 let hasFlagBlock = flags & LockNumber.flagBlock != 0
                 try session.locks.unlock(owner, through: open, range, hasFlagBlock: hasFlagBlock)
@@ -35,6 +37,27 @@ extension NinePWorker {
             status = LockNumber.error
         }
         reply.put(status)
+    }
+
+    /// How long a request waits for a lock, and between its attempts at first and at last, in nanoseconds. The host has no call
+    /// that waits for a lock and can be told to stop.
+    private static let lockPatience: UInt64 = 500_000_000
+    private static let firstPause: UInt64 = 50_000
+    private static let longestPause: UInt64 = 10_000_000
+
+    /// Tries once, or for some time.
+    private func take(mayWait: Bool, _ attempt: () throws(Errno) -> Bool) throws(Errno) -> Bool {
+        if try attempt() { return true }
+        guard mayWait, session.beginWaitingForLock() else { return false }
+        defer { session.endWaitingForLock() }
+        let deadline = Clock.monotonicNanoseconds() + Self.lockPatience
+        var pause = Self.firstPause
+        while Clock.monotonicNanoseconds() < deadline {
+            Clock.pause(nanoseconds: pause)
+            if try attempt() { return true }
+            pause = min(2 * pause, Self.longestPause)
+        }
+        return false
     }
 
     /// size[4] Tgetlock tag[2] fid[4] type[1] start[8] length[8] proc_id[4] client_id[s]

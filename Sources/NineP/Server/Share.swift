@@ -90,6 +90,9 @@ public struct NinePOptions: Sendable {
     public var maximumAttributeBytes = 4 << 20
     /// Byte ranges that one session holds locked.
     public var maximumLocks = 16_384
+    /// Workers of a session that may wait for a lock at the same time, each for half a second at the most: fewer than it has. Linux
+    /// gives a lock up for its own processes before it tells the server, so that the next one's request often comes too early.
+    public var lockWaiters = 0
 
     public init() {}
 }

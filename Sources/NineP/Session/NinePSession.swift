@@ -15,6 +15,7 @@ public final class NinePSession: Sendable {
     let attributeBytes: Budget
     private let fids = Mutex<[UInt32: Fid]>([:])
     private let nextSerial = Atomic<UInt64>(0)
+    private let lockWaiters = Atomic<Int>(0)
     /// Agreed by Tversion; 0 before.
     private let messageSize = Atomic<UInt32>(0)
 
@@ -70,6 +71,17 @@ public final class NinePSession: Sendable {
 
     func nextOpenFileSerial() -> UInt64 {
         nextSerial.add(1, ordering: .relaxed).newValue
+    }
+
+    /// Whether one more worker may wait for a lock: some have to stay for the request that gives it up.
+    func beginWaitingForLock() -> Bool {
+        if lockWaiters.add(1, ordering: .relaxed).newValue <= server.options.lockWaiters { return true }
+        endWaitingForLock()
+        return false
+    }
+
+    func endWaitingForLock() {
+        lockWaiters.subtract(1, ordering: .relaxed)
     }
 
     func fid(_ number: UInt32) throws(Errno) -> Fid {
