@@ -49,3 +49,9 @@ public func isConnected(_ raw: Int32) -> Bool {
     var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
     return withUnsafeMutablePointer(to: &address) { svmm_getpeername(raw, $0, &size) } == 0
 }
+
+/// Keeps a descriptor that somebody else has opened from programs that this process starts. The corresponding C function is `fcntl`
+/// (F_SETFD).
+public func setCloseOnExec(_ raw: Int32) {
+    _ = svmm_fcntl_value(raw, F_SETFD, FD_CLOEXEC)
+}

@@ -46,8 +46,9 @@ enum PreparedTap {
         let file: FileDescriptor
         do throws(Errno) {
             guard number > 2 else { throw .badDescriptor }
-            // The number itself stays open: others may be told it again, and it costs nothing.
+            // The number itself stays open, which costs nothing, but is not for programs that are started from here.
             file = try FileDescriptor.duplicate(of: number)
+            setCloseOnExec(number)
         } catch {
             throw MachineError("\(option): \(error); expected a descriptor above 2 that svmm was started with")
         }
