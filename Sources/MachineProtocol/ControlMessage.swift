@@ -127,8 +127,6 @@ extension ControlRequest {
 }
 
 extension ControlReply {
-    private static let textLimit = 1 << 17
-
     /// With the length before it.
     public var frame: [UInt8] {
         ControlFrame.encode { encoder in
@@ -159,12 +157,12 @@ extension ControlReply {
             let offset = decoder.offset
             switch try decoder.decode(UInt8.self) {
             case 1: return .done
-            case 2: return .failed(try decoder.decodeString(limit: Self.textLimit))
+            case 2: return .failed(try decoder.decodeText())
             case 3:
                 return .shares(try decoder.decodeArray(limit: ControlFrame.maximumSize) { (decoder) throws(WireError) in
                     try ShareDescription(&decoder)
                 })
-            case 4: return .vsock(.unixSocket(try decoder.decodeString(limit: Self.textLimit)))
+            case 4: return .vsock(.unixSocket(try decoder.decodeText()))
             case 5: return .vsock(.contextID(try decoder.decode(UInt32.self)))
             case 20: return .statistics(try MachineStatistics(&decoder))
             case let other: throw .invalidValue(offset: offset, found: UInt64(other))

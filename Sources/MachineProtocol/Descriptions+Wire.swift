@@ -1,9 +1,6 @@
 import Wire
 
 extension ShareDescription {
-    // More than a command line holds, as in `MachineDescription`.
-    private static let pathLimit = 1 << 17
-
     func encode(_ encoder: inout WireEncoder) {
         encoder.encode(path)
         encoder.encode(tag)
@@ -22,9 +19,9 @@ extension ShareDescription {
     }
 
     init(_ decoder: inout WireDecoder) throws(WireError) {
-        path = try decoder.decodeString(limit: Self.pathLimit)
-        tag = try decoder.decodeString(limit: Self.pathLimit)
-        name = try decoder.decodeOptional { (decoder) throws(WireError) in try decoder.decodeString(limit: Self.pathLimit) }
+        path = try decoder.decodeText()
+        tag = try decoder.decodeText()
+        name = try decoder.decodeOptionalText()
         readOnly = try decoder.decode(Bool.self)
         allowsDevices = try decoder.decode(Bool.self)
         let offset = decoder.offset
@@ -42,8 +39,6 @@ extension ShareDescription {
 }
 
 extension VsockDescription {
-    private static let pathLimit = 1 << 17
-
     func encode(_ encoder: inout WireEncoder) {
         switch backend {
         case .user(let path):
@@ -59,14 +54,12 @@ extension VsockDescription {
         let offset = decoder.offset
         switch try decoder.decode(UInt8.self) {
         case 0:
-            backend = .user(path: try decoder.decodeOptional { (decoder) throws(WireError) in
-                try decoder.decodeString(limit: Self.pathLimit)
-            })
+            backend = .user(path: try decoder.decodeOptionalText())
         case 1: backend = .vhost
         case let other: throw .invalidValue(offset: offset, found: UInt64(other))
         }
         contextID = try decoder.decodeOptional { (decoder) throws(WireError) in try decoder.decode(UInt32.self) }
-        forwardedPorts = try decoder.decodeArray(limit: Self.pathLimit) { (decoder) throws(WireError) in
+        forwardedPorts = try decoder.decodeList { (decoder) throws(WireError) in
             try decoder.decode(UInt32.self)
         }
     }

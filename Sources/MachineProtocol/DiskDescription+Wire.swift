@@ -1,9 +1,6 @@
 import Wire
 
 extension DiskDescription {
-    // More than a command line holds, as in `MachineDescription`.
-    private static let pathLimit = 1 << 17
-
     func encode(_ encoder: inout WireEncoder) {
         encoder.encode(path)
         encoder.encode(isPlaceholder)
@@ -22,15 +19,15 @@ extension DiskDescription {
     }
 
     init(_ decoder: inout WireDecoder) throws(WireError) {
-        path = try decoder.decodeString(limit: Self.pathLimit)
+        path = try decoder.decodeText()
         isPlaceholder = try decoder.decode(Bool.self)
         readOnly = try decoder.decode(Bool.self)
         serial = try decoder.decodeOptional { (decoder) throws(WireError) in
             try decoder.decodeString(limit: DiskDescription.maximumSerialLength)
         }
         creationSize = try decoder.decodeOptional { (decoder) throws(WireError) in try decoder.decode(UInt64.self) }
-        cache = try MachineDescription.decodeChoice(&decoder, Cache.init(rawValue:))
-        engine = try MachineDescription.decodeChoice(&decoder, Engine.init(rawValue:))
+        cache = try decoder.decodeChoice(Cache.init(rawValue:))
+        engine = try decoder.decodeChoice(Engine.init(rawValue:))
         queueCount = try decoder.decodeOptional { (decoder) throws(WireError) in
             let offset = decoder.offset
             let count = try decoder.decode(UInt32.self)

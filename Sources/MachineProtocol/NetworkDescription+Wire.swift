@@ -1,9 +1,6 @@
 import Wire
 
 extension NetworkDescription {
-    // More than a command line holds, as in `MachineDescription`.
-    private static let textLimit = 1 << 17
-
     func encode(_ encoder: inout WireEncoder) {
         switch backend {
         case .tap(let name):
@@ -39,11 +36,11 @@ extension NetworkDescription {
         switch try decoder.decode(UInt8.self) {
         case 0: backend = .tap(name: try Self.decodeText(&decoder))
         case 1:
-            let published = try decoder.decodeArray(limit: Self.textLimit) { (decoder) throws(WireError) in
+            let published = try decoder.decodeList { (decoder) throws(WireError) in
                 let address = try Self.decodeText(&decoder)
                 let (host, guest) = (try Self.decodeWord(&decoder), try Self.decodeWord(&decoder))
                 return PublishedPort(address: address, host: host, guest: guest,
-                                     transport: try Self.decodeChoice(&decoder, PublishedPort.Transport.init(rawValue:)))
+                                     transport: try decoder.decodeChoice(PublishedPort.Transport.init(rawValue:)))
             }
             backend = .user(UserNetworkDescription(published: published, reachesHost: try decoder.decode(Bool.self)))
         case 2: backend = .descriptor(Int32(bitPattern: try decoder.decode(UInt32.self)))
@@ -62,14 +59,14 @@ extension NetworkDescription {
             throw .invalidValue(offset: countOffset, found: UInt64(count))
         }
         queueCount = count
-        vhost = try Self.decodeChoice(&decoder, Vhost.init(rawValue:))
+        vhost = try decoder.decodeChoice(Vhost.init(rawValue:))
         receiveLimit = try Self.decodeLimit(&decoder)
         transmitLimit = try Self.decodeLimit(&decoder)
         capturePath = try Self.decodeText(&decoder)
     }
 
     private static func decodeText(_ decoder: inout WireDecoder) throws(WireError) -> String? {
-        try decoder.decodeOptional { (decoder) throws(WireError) in try decoder.decodeString(limit: textLimit) }
+        try decoder.decodeOptionalText()
     }
 
     private static func decodeWord(_ decoder: inout WireDecoder) throws(WireError) -> UInt16 {
@@ -84,14 +81,5 @@ extension NetworkDescription {
             try decoder.decodeOptional { (decoder) throws(WireError) in try decoder.decode(UInt64.self) }
         }
         return RateLimit(bits: try number(&decoder), packets: try number(&decoder))
-    }
-
-    private static func decodeChoice<Choice>(
-        _ decoder: inout WireDecoder, _ make: (UInt8) -> Choice?
-    ) throws(WireError) -> Choice {
-        let offset = decoder.offset
-        let value = try decoder.decode(UInt8.self)
-        guard let choice = make(value) else { throw .invalidValue(offset: offset, found: UInt64(value)) }
-        return choice
     }
 }
