@@ -43,7 +43,7 @@ extension SvmmBoot {
             ("disk,serial=123456789012345678901", "expected a serial of 1 to 20"),
             ("disk,serial=ä", "expected a serial of 1 to 20"),
             ("disk,format=qcow2", "expected format=raw, found 'qcow2'"),
-            ("disk,size=100", "expected size= of 512 bytes or more, a multiple of 512*found '100'"),
+            ("disk,size=100", "expected a size of 512 bytes or more, a multiple of 512*found '100'"),
             ("disk,cache=fast", "expected cache=writeback|writethrough|none, found 'fast'"),
             ("disk,engine=aio", "expected engine=auto|io_uring|threads, found 'aio'"),
             ("disk,queues=17", "expected 1 to 16 queues"), ("disk,iops=0", "expected iops= of 1 to 1T*found '0'"),
