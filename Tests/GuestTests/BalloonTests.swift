@@ -30,18 +30,20 @@ extension LinuxGuests {
             #expect(try ChildProcess([Guest.svmm, "balloon", state, size]).waitForEnd() == .exited(0))
         }
 
-        /// svmm's own kernel has no huge pages and is given less to do: in the rig each page takes as long as hundreds elsewhere.
-        @Test("what a guest has used and freed is the host's again, without anybody asking",
-              arguments: [(Kernel.vmlinux, 200), (.debian, 500)])
-        func reporting(kernel: Kernel, mebibytes: Int) throws {
+        /// svmm's own kernel has no huge pages and is given less to do: in the rig each page takes as long as hundreds elsewhere. It
+        /// reports blocks of 4 MiB, of which others keep more than of Debian's 2 MiB.
+        @Test("what a guest has used and freed is the host's again, without anybody asking", arguments: [
+            (Kernel.vmlinux, 200, 120), (.debian, 500, 400),
+        ])
+        func reporting(kernel: Kernel, mebibytes: Int, returned: Int) throws {
             let guest = try Guest("memory", kernel: kernel, words: "test.mib=\(mebibytes)", options("768M"), input: .pipe)
             try guest.wait(for: "touched \(mebibytes)")
             let used = try #require(guest.process.residentKiB)
             #expect(used > mebibytes * 1024)
             try guest.process.send("\n")
             try guest.wait(for: "freed")
-            try waitUntil("more than four fifths are given back") {
-                try #require(guest.process.residentKiB) < used - mebibytes * 1024 / 5 * 4
+            try waitUntil("more than \(returned) MiB are given back") {
+                try #require(guest.process.residentKiB) < used - returned * 1024
             }
             try guest.process.send("\n")
             try guest.finish().expect(ok: ["memory"])
