@@ -2,14 +2,25 @@ import CLinux
 import Glibc
 
 extension FileDescriptor {
-    /// A stream connection to the unix socket with this path, close-on-exec. It waits for room in the listener's queue. The
-    /// corresponding C functions are `socket` and `connect`.
-    public static func connected(toUnixSocket path: String) throws(Errno) -> FileDescriptor {
+    /// A stream connection to the unix socket with this path, close-on-exec. It waits for room in the listener's queue, and later
+    /// for input and room, at the most for the given time in seconds, if any; then it fails with `.again`. The corresponding C
+    /// functions are `socket` and `connect`.
+    public static func connected(toUnixSocket path: String, timeout: Int? = nil) throws(Errno) -> FileDescriptor {
         var address = try UnixAddress(path).address
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         let descriptor = FileDescriptor(owning: try once { socket(AF_UNIX, type, 0) })
+        if let timeout { try descriptor.setTimeout(seconds: timeout) }
         _ = try retryingInterrupts { svmm_connect_unix(descriptor.raw, &address) }
         return descriptor
+    }
+
+    /// The user whose process has made, or listens at, the other end of a unix socket. The corresponding C function is `getsockopt`
+    /// (SO_PEERCRED).
+    public func peerUser() throws(Errno) -> UInt32 {
+        var credentials = ucred()
+        var size = socklen_t(MemoryLayout<ucred>.size)
+        _ = try once { getsockopt(raw, SOL_SOCKET, SO_PEERCRED, &credentials, &size) }
+        return credentials.uid
     }
 
     /// A stream connection to a virtual machine's socket through the host's kernel. The corresponding C functions are `socket`

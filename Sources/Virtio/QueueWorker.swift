@@ -14,8 +14,13 @@ public final class QueueWorker: @unchecked Sendable {
     /// Cuts short the round that is being served, which otherwise could hold as much work as fits into a ring.
     private let stopping = Atomic<Bool>(false)
 
-    public init(loop: EventLoop) {
+    /// Chains that are served at a stretch, before others on the loop have their turn.
+    private let turn: UInt16
+
+    /// - Parameter turn: chains that are served at a stretch; a ring's worth where it is nil.
+    public init(loop: EventLoop, turn: UInt16? = nil) {
         self.loop = loop
+        self.turn = turn ?? .max
     }
 
     /// Serves every queue of the context that is set up with the handler, each in the order of its chains.
@@ -62,7 +67,7 @@ public final class QueueWorker: @unchecked Sendable {
         _ queue: Virtqueue, _ chain: DescriptorChain, _ interrupt: DeviceInterrupt, _ handler: Handler
     ) throws(QueueError) -> Bool {
         queue.disableKicks()
-        var left = queue.size
+        var left = min(queue.size, turn)
         while left > 0, !stopping.load(ordering: .relaxed), try queue.next(chain) {
             left -= 1
             let written = try handler(chain)

@@ -19,8 +19,10 @@ final class ControlConnection {
 
     private static func connect(_ path: String, _ machine: String) throws -> FileDescriptor {
         do throws(Errno) {
-            let socket = try FileDescriptor.connected(toUnixSocket: path)
-            try socket.setTimeout(seconds: patience)
+            let socket = try FileDescriptor.connected(toUnixSocket: path, timeout: patience)
+            let user = try socket.peerUser()
+            // Somebody else's machine could send this user's words, and files, wherever it likes.
+            guard user == CurrentProcess.user || user == 0 else { throw .accessDenied }
             return socket
         } catch {
             let reason = error == .noEntry || error == .connectionRefused

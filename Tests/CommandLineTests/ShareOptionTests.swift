@@ -23,7 +23,7 @@ struct ShareOptionTests {
 
     @Test("--share refuses what is incomplete or unknown", arguments: [
         "", ":", "dir", "dir:", ":tag", "d:t,", "d:t,rw", "d:t,ro=1", "d:t/", "d:t/a/b", "d:t/..", "d:t/.", "d:/n",
-        "d:t,uidmap=", "d:t,uidmap=root", "d:t,uidmap=squash=", "d:t,uidmap=squash=x", "d:t,uidmap=squash=1:2:3",
+        "d:t,uidmap=", "d:t,uidmap=root", "d:t,uidmap=squash=", "d:t,uidmap=squash=x", "d:t,uidmap=squash=1:2:3", "d:t,uidmap=squash=:5", "d:t,uidmap=squash=5:", "d:t,uidmap=squash=1::2",
         "d:t,uidmap=squash=-1", "d:t,uidmap=squash=4294967295", "d:t,uidmap=squash=4294967296",
         "d:" + String(repeating: "t", count: 256), "d:t/" + String(repeating: "n", count: 256),
     ])

@@ -33,21 +33,24 @@ func waitForResize() throws(Failure) {
     sigemptyset(&signals)
     sigaddset(&signals, guest_sigwinch())
     guard sigprocmask(SIG_BLOCK, &signals, nil) == 0 else { throw Failure("sigprocmask", .current) }
-    try saySize()
+    var first = try saySize()
     say("ready")
-    // The first change is the driver's, which learns the size late.
-    for _ in 0..<2 {
+    while true {
         var number: Int32 = 0
         guard sigwait(&signals, &number) == 0 else { throw Failure("sigwait", .current) }
-        try saySize()
+        let size = try saySize()
+        // The driver may learn the size late: that is no change yet.
+        if first != (0, 0), size != first { return }
+        first = size
     }
 }
 
-private func saySize() throws(Failure) {
+private func saySize() throws(Failure) -> (columns: UInt16, rows: UInt16) {
     var columns: UInt16 = 0
     var rows: UInt16 = 0
     guard guest_terminal_size(0, &columns, &rows) == 0 else { throw Failure("TIOCGWINSZ", .current) }
     say("size \(columns)x\(rows)")
+    return (columns, rows)
 }
 
 /// `echo`: says every line that is typed, until one is `quit`.

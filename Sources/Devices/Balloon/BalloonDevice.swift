@@ -52,7 +52,7 @@ public final class BalloonDevice: VirtioDevice {
 
     /// - Parameter loop: where the queues are served.
     public init(loop: EventLoop) {
-        workers = (0..<3).map { _ in QueueWorker(loop: loop) }
+        workers = (0..<3).map { _ in QueueWorker(loop: loop, turn: 1) }
         statisticsQueue = StatisticsQueue(loop: loop)
     }
 

@@ -24,6 +24,8 @@ struct BlockOffer {
     static let queueSize: UInt16 = 256
     /// Bytes in one segment of a request. Not a limit of ours: it keeps a guest from building requests of gigabytes.
     static let segmentSize: UInt32 = 1 << 20
+    /// Bytes of a request.
+    static let largestTransfer = Int(queueSize) * Int(segmentSize)
 
     let traits: DiskTraits
     let isReadOnly: Bool

@@ -106,7 +106,8 @@ extension BlockQueue {
         guard count > 0, count <= slot.vectors.byteCount else { return finish(slot, .ioError) }
         slot.vectors.consume(count)
         slot.offset &+= UInt64(count)
-        if slot.vectors.byteCount == 0 { return finish(slot, .ok) }
+        // A reset does not wait for the rest.
+        if slot.vectors.byteCount == 0 || isStopping { return finish(slot, .ok) }
         hand(slot, to: disk)
     }
 

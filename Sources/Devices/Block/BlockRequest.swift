@@ -92,7 +92,8 @@ final class RequestSlot: @unchecked Sendable {
         room = chain.writableCount - 1
         statusByte = chain.writableByte(at: room)
         isAsynchronous = false
-        isDurable = terms.features.isWriteThrough
+        // A disk that came later may ask for more than its driver was told of.
+        isDurable = terms.features.isWriteThrough || terms.disk?.cache == .writethrough
         switch type {
         case BlockRequest.read:
             return takeTransfer(.read, chain, sector, from: 0, count: room, terms)
@@ -119,7 +120,8 @@ final class RequestSlot: @unchecked Sendable {
         _ operation: BlockOperation, _ chain: DescriptorChain, _ sector: UInt64, from start: Int, count: Int,
         _ terms: borrowing BlockTerms
     ) -> BlockRequest.Status? {
-        guard count >= 0, UInt64(count) % DiskFile.sectorSize == 0,
+        // What `seg_max` and `size_max` allow: no driver asks for more, and no reset shall wait for it.
+        guard count >= 0, count <= BlockOffer.largestTransfer, UInt64(count) % DiskFile.sectorSize == 0,
               let range = Self.bytes(sector, UInt64(count) / DiskFile.sectorSize, terms.disk) else { return .ioError }
         // A part of a block cannot be written without its rest, and nobody is there to read and merge.
         if operation == .write, let disk = terms.disk,

@@ -7,7 +7,8 @@ import Synchronization
 public final class DiskFile: Sendable {
     public static let sectorSize: UInt64 = 512
 
-    /// Holds the lock, and is used for nothing that could keep it open longer than this object lives: io_uring lets go of its
+    /// Holds the lock, and takes holes and zeros, which the kernel lets only the holder of a block device put over data that is not
+    /// yet written to it. It is used for nothing that could keep it open longer than this object lives: io_uring lets go of its
     /// files only some time after a process has ended.
     private let lock: FileDescriptor
     /// For transfers through the page cache.
@@ -156,10 +157,12 @@ public final class DiskFile: Sendable {
         }
         guard !isReadOnly else { throw .resize(.accessDenied) }
         // No request may be let through that the file has no room for any more, or not yet.
-        if size < self.size { currentSize.store(size, ordering: .sequentiallyConsistent) }
+        let before = self.size
+        if size < before { currentSize.store(size, ordering: .sequentiallyConsistent) }
         do throws(Errno) {
             try file.setSize(size)
         } catch {
+            currentSize.store(before, ordering: .releasing)
             throw .resize(error)
         }
         currentSize.store(size, ordering: .releasing)
@@ -217,8 +220,8 @@ public final class DiskFile: Sendable {
     func discard(_ range: Range<UInt64>) throws(Errno) {
         let count = range.upperBound - range.lowerBound
         guard count > 0 else { return }
-        if traits.isBlockDevice { return try file.discardBlocks(from: range.lowerBound, count: count) }
-        try file.change(.punchHole, from: range.lowerBound, count: count)
+        if traits.isBlockDevice { return try lock.discardBlocks(from: range.lowerBound, count: count) }
+        try lock.change(.punchHole, from: range.lowerBound, count: count)
     }
 
     /// Makes a range of bytes read as zeros, with blocks behind them unless `unmap` allows to give these back.
@@ -227,7 +230,7 @@ public final class DiskFile: Sendable {
         guard count > 0 else { return }
         if unmap {
             do throws(Errno) {
-                return try file.change(.punchHole, from: range.lowerBound, count: count)
+                return try lock.change(.punchHole, from: range.lowerBound, count: count)
             } catch {
                 // A block device need not be able to unmap with zeros for certain.
                 guard error == .notSupported else { throw error }
@@ -235,13 +238,13 @@ public final class DiskFile: Sendable {
         }
         if zeroesRanges.load(ordering: .relaxed) {
             do throws(Errno) {
-                return try file.change(.zero, from: range.lowerBound, count: count)
+                return try lock.change(.zero, from: range.lowerBound, count: count)
             } catch {
                 guard error == .notSupported, !traits.isBlockDevice else { throw error }
                 zeroesRanges.store(false, ordering: .relaxed)
             }
         }
-        try file.change(.punchHole, from: range.lowerBound, count: count)
-        try file.change(.allocate, from: range.lowerBound, count: count)
+        try lock.change(.punchHole, from: range.lowerBound, count: count)
+        try lock.change(.allocate, from: range.lowerBound, count: count)
     }
 }

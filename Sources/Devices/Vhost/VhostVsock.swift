@@ -1,7 +1,8 @@
 import LinuxSystem
 import Synchronization
 
-/// The kernel's vsock device for one guest: its address is taken when this is made, and kept until it ends.
+/// The kernel's vsock device for one guest: its address is taken when this is made, and kept until it ends, but for the moment
+/// of a reset, in which another may take it.
 public final class VhostVsock: Sendable {
     public static let path = "/dev/vhost-vsock"
 
@@ -51,6 +52,7 @@ public final class VhostVsock: Sendable {
 
     /// Has the kernel serve the queues: receiving and sending. Throws when it cannot.
     func start(features: UInt64, memory: [VhostFile.Region], queues: [VhostFile.Queue]) throws(Errno) {
+        reopen()
         guard let opened = opened.withLock({ $0 }) else { throw .noDevice }
         try opened.file.setFeatures(features)
         try opened.file.setMemory(memory)
@@ -60,11 +62,19 @@ public final class VhostVsock: Sendable {
 
     /// Ends all connections. When it returns, the kernel touches neither queues nor guest memory any more.
     func reset() {
+        // Closing is what ends connections on the host's side.
+        opened.withLock { $0 = nil }
+        reopen()
+    }
+
+    /// Whether the guest has its address.
+    public var isReachable: Bool { opened.withLock { $0 != nil } }
+
+    /// Takes the address again, unless it has it or somebody else does.
+    private func reopen() {
         opened.withLock { opened in
-            // Closing is what ends connections on the host's side.
-            opened = nil
-            guard let reopened = try? descriptors.reopen(node, .readWrite), let file = try? VhostFile(reopened) else { return }
-            guard (try? file.setContextID(contextID)) != nil else { return }
+            guard opened == nil, let reopened = try? descriptors.reopen(node, .readWrite),
+                  let file = try? VhostFile(reopened), (try? file.setContextID(contextID)) != nil else { return }
             opened = Opened(file)
         }
     }

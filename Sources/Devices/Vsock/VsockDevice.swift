@@ -57,13 +57,13 @@ public struct VsockLimits: Sendable {
     /// Clients that have not finished their CONNECT line; beyond it, the oldest goes.
     public var handshakes: Int
 
-    /// - Parameter connections: no more than the process may have descriptors, but for some that others need.
+    /// - Parameter connections: no more than half of the descriptors that the process may have, but for some that others need.
     public init(connections: Int = 16384, handshakes: Int = 1024) {
-        self.connections = max(1, min(connections, CurrentProcess.descriptorLimit() - Self.otherDescriptors))
+        self.connections = max(1, min(connections, CurrentProcess.descriptorLimit() / 2 - Self.otherDescriptors))
         self.handshakes = max(1, handshakes)
     }
 
-    private static let otherDescriptors = 256
+    private static let otherDescriptors = 128
 
     /// Bytes of buffer for what the guest sends and the host does not take, of a connection made when there are `count`: all
     /// of them full take 16 MiB with 64 connections, 76 MiB with 1024 and 316 MiB with 16384.

@@ -5,6 +5,7 @@ import MachineProtocol
 final class ControlClient {
     private let descriptor: FileDescriptor
     private var received: [UInt8] = []
+    private var unsent: ArraySlice<UInt8> = []
     private let handle: (ControlRequest) -> ControlReply
 
     init(_ descriptor: consuming FileDescriptor, _ handle: @escaping (ControlRequest) -> ControlReply) throws(Errno) {
@@ -16,23 +17,30 @@ final class ControlClient {
     /// For epoll. Borrowed.
     var raw: Int32 { descriptor.raw }
 
-    /// Takes what has come, and answers what is complete; false when the connection is to be ended: the client has gone, has
-    /// sent what is no request, or does not read its replies.
-    func takeInput() -> Bool {
+    /// Whether a reply, or a part of one, waits for the client to read.
+    var hasUnsent: Bool { !unsent.isEmpty }
+
+    /// Takes what has come, and answers what is complete; false when the connection is to be ended: the client has gone, or has
+    /// sent what is no request.
+    func serve() -> Bool {
         do throws(Errno) {
+            if hasUnsent {
+                guard try send() else { return false }
+                return hasUnsent ? true : try answer()
+            }
             let count = try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { buffer throws(Errno) in
                 let count = try read(raw, into: UnsafeMutableRawBufferPointer(buffer))
                 received += buffer[..<count]
                 return count
             }
-            return count > 0 && answer()
+            return count > 0 ? try answer() : false
         } catch {
             return error == .again || error == .interrupted
         }
     }
 
-    private func answer() -> Bool {
-        while received.count >= ControlFrame.headerSize {
+    private func answer() throws(Errno) -> Bool {
+        while !hasUnsent, received.count >= ControlFrame.headerSize {
             guard let size = ControlFrame.size(received.prefix(ControlFrame.headerSize)) else { return false }
             let end = ControlFrame.headerSize + size
             guard received.count >= end else { return true }
@@ -44,9 +52,20 @@ final class ControlClient {
             } catch {
                 reply = .failed("not a request of this version of svmm (\(error))")
             }
-            let frame = reply.frame
-            // A reply that does not fit the socket's buffer is not waited for: the control loop has other duties.
-            guard frame.withUnsafeBytes({ (try? write(raw, $0)) ?? 0 }) == frame.count else { return false }
+            unsent = reply.frame[...]
+            guard try send() else { return false }
+        }
+        return true
+    }
+
+    private func send() throws(Errno) -> Bool {
+        let bytes = unsent
+        let raw = raw
+        let result = bytes.withUnsafeBytes { bytes in Result { () throws(Errno) in try write(raw, bytes) } }
+        do throws(Errno) {
+            unsent = unsent.dropFirst(try result.get())
+        } catch {
+            return error == .again || error == .interrupted
         }
         return true
     }

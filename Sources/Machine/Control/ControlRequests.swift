@@ -23,7 +23,12 @@ final class ControlRequests {
         case .addShare(let share): shares.add(share).map { .failed($0) } ?? .done
         case .removeShare(let tag, let name): shares.remove(tag: tag, name: name).map { .failed($0) } ?? .done
         case .listShares: .shares(shares.list)
-        case .vsock: vsock.map { .vsock($0.endpoint) } ?? .failed("the machine has no vsock device, expected one by --vsock")
+        case .vsock:
+            if let vsock {
+                vsock.endpoint.map { .vsock($0) } ?? .failed("another virtual machine has taken its vsock address while it restarted")
+            } else {
+                .failed("the machine has no vsock device, expected one by --vsock")
+            }
         case .resizeDisk(let index, let size):
             change(disk: index) { (_, device) throws(BlockDeviceError) in try device.resize(to: size) }
         case .attachDisk(let index, let description):

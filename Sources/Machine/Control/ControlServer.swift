@@ -14,12 +14,19 @@ final class ControlServer {
     private let listener: UnixListener
     private let loop: EventLoop
     private let handle: (ControlRequest) -> ControlReply
+    private let pauseTimer: OneShotTimer
+    private var listening: EventLoop.Token?
     private var connections: [Connection] = []
+
+    /// How long nobody is accepted when that has failed, for want of descriptors as a rule: a tenth of a second. The client waits in
+    /// the socket's queue, which would report it without end.
+    private static let pause: UInt64 = 100_000_000
 
     /// Makes the socket, of which every user of this name may ask anything: only this user may open it.
     init(path: String, loop: EventLoop, _ handle: @escaping (ControlRequest) -> ControlReply) throws(MachineError) {
         do throws(Errno) {
             listener = try UnixListener(path: path)
+            pauseTimer = try OneShotTimer()
         } catch {
             throw MachineError(socket: path, error)
         }
@@ -29,7 +36,12 @@ final class ControlServer {
 
     /// Serves from now on.
     func start() throws(Errno) {
-        _ = try loop.watch(listener.raw, for: .readable) { [unowned self] _ in acceptClient() }
+        let listening = try loop.watch(listener.raw, for: .readable) { [unowned self] _ in acceptClient() }
+        self.listening = listening
+        _ = try loop.watch(pauseTimer.raw, for: .readable) { [unowned self] _ in
+            pauseTimer.take()
+            try? loop.rearm(listening, for: .readable)
+        }
     }
 
     /// Removes the socket's name.
@@ -38,16 +50,24 @@ final class ControlServer {
     }
 
     private func acceptClient() {
-        // A connection that cannot be accepted for want of descriptors makes room by ending the oldest.
         if connections.count >= Self.maximumClients { end(connections[0].client) }
         do throws(Errno) {
             let client = try ControlClient(try listener.accept(), handle)
-            let watch = try loop.watch(client.raw, for: .readable) { [unowned self] _ in
-                if !client.takeInput() { end(client) }
-            }
+            let watch = try loop.watch(client.raw, for: .readable) { [unowned self] _ in serve(client) }
             connections.append(Connection(client: client, watch: watch))
         } catch {
             if let oldest = connections.first { end(oldest.client) }
+            guard let listening else { return }
+            try? loop.rearm(listening, for: [])
+            pauseTimer.arm(nanoseconds: Self.pause)
+        }
+    }
+
+    private func serve(_ client: ControlClient) {
+        guard let connection = connections.first(where: { $0.client === client }) else { return }
+        // A client that does not read its reply is not asked for its next word.
+        guard client.serve(), (try? loop.rearm(connection.watch, for: client.hasUnsent ? .writable : .readable)) != nil else {
+            return end(client)
         }
     }
 

@@ -74,6 +74,12 @@ final class PreparedDisk: Sendable {
     /// Gives the placeholder its disk, in the machine that runs and in those that come after it.
     func attach(_ description: DiskDescription, to device: BlockDevice) throws(BlockDeviceError) {
         if file != nil { throw .occupied }
+        var description = description
+        // What the guest was told stands, also in machines that come after this one.
+        if isReadOnly {
+            description.readOnly = true
+            description.creationSize = nil
+        }
         let file: DiskFile
         do throws(DiskError) { file = try DiskFile(description) } catch { throw .disk(error) }
         try device.attach(file)

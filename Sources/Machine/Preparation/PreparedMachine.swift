@@ -44,7 +44,7 @@ public struct PreparedMachine: ~Copyable {
         let loader = try Self.plan(description, layout, kernel.plan, initrd?.size)
         let disks = try Self.openDisks(description)
         let shares = try PreparedShares(description)
-        // Last, so that nothing is left behind when something else is wrong.
+        // Late, so that nothing is made when something else is wrong; what comes after it goes with it.
         let state = try description.dryRun ? nil : description.stateDirectory.map { (path) throws(MachineError) in
             try StateDirectory(path)
         }

@@ -115,11 +115,14 @@ final class PreparedNetwork {
     private static func refusal(_ file: borrowing FileDescriptor, _ description: MachineDescription) throws(Errno) -> String? {
         let status = try file.status()
         guard status.kind == .regular else { return "expected a regular file" }
-        let others = [description.kernel] + description.disks.map(\.path) + (description.initrd.map { [$0] } ?? [])
+        var others = [description.kernel] + description.disks.map(\.path) + (description.initrd.map { [$0] } ?? [])
+        if case .file(let console) = description.console { others.append(console) }
         for other in others where (try? fileStatus(at: other))?.identity == status.identity {
             return "the same file as \(other), expected one of its own"
         }
-        return try file.tryLockWhole() ? nil : "in use by another capture or machine, expected a file of its own"
+        // The lock of disks and consoles, and that of captures.
+        let (isNoDisk, isNoCapture) = (try file.tryLock(exclusive: true), try file.tryLockWhole())
+        return isNoDisk && isNoCapture ? nil : "in use by another capture or machine, expected a file of its own"
     }
 
     /// For one machine: loops for device `index`, one for each pair of queues.

@@ -14,6 +14,9 @@ final class PreparedShares: Sendable {
         let hasDirectory: Bool
     }
 
+    /// Shares of a machine: as many as one message can list.
+    private static let maximumCount = 128
+
     let servers: [Server]
     private let all: Mutex<[ShareDescription]>
 
@@ -22,7 +25,7 @@ final class PreparedShares: Sendable {
         let tags = Self.tags(description)
         try Self.check(description)
         var options = NinePOptions()
-        // Half of the descriptors that the process may have, for all servers together; the rest is for everything else.
+        // Half of the descriptors that the process may have, for all servers together; the rest is for sockets and all else.
         options.maximumDescriptors = max(CurrentProcess.descriptorLimit() / 2 / max(tags.count, 1), 16)
         options.lockWaiters = FileSharingDevice.threadCount / 2
         var servers: [Server] = []
@@ -70,6 +73,9 @@ final class PreparedShares: Sendable {
 
     /// Adds a share to a running machine. The reason when that is not possible, a line for the user.
     func add(_ share: ShareDescription) -> String? {
+        guard list.count < Self.maximumCount else {
+            return "\(share.tag): \(Self.maximumCount) shares already, expected fewer; remove one first"
+        }
         guard let name = share.name, let target = server(share.tag) else { return noDirectory(share.tag) }
         do throws(ShareError) {
             try target.add(Share(share))

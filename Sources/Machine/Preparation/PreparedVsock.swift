@@ -69,11 +69,11 @@ enum PreparedVsock {
         }
     }
 
-    /// Where the host reaches the guest.
-    var endpoint: VsockEndpoint {
+    /// Where the host reaches the guest; nil when another guest has taken its address while it restarted.
+    var endpoint: VsockEndpoint? {
         switch self {
         case .user(let listeners, _): .unixSocket(listeners.connectPath ?? "")
-        case .vhost(let backend): .contextID(backend.contextID)
+        case .vhost(let backend): backend.isReachable ? .contextID(backend.contextID) : nil
         }
     }
 }

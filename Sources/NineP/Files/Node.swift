@@ -55,6 +55,9 @@ final class Node: Sendable {
         return try Node(export: export, file: file, attributes: attributes, reservation: reservation)
     }
 
+    /// The same place again, which keeps no file open.
+    func copy() throws(Errno) -> Node { try sibling(of: file) }
+
     /// Opens the file itself. Only regular files and directories of the host are ever opened: opening a FIFO would
     /// wait, a device do anything. The type is that of the very file, which no rename can change.
     func reopen(_ mode: OpenMode) throws(Errno) -> FileDescriptor {

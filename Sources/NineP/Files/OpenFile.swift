@@ -11,6 +11,8 @@ final class OpenFile: Sendable {
     let serial: UInt64
     /// Where the directory's next record is; nil when that is not known. Its reads are one at a time.
     let position = Mutex<UInt64?>(0)
+    /// Whether the fid has let go of it, and of its locks, while a request may still use it.
+    let isClosed = Atomic<Bool>(false)
 
     init(node: Node, _ held: HeldFile, isDirectory: Bool, isWritable: Bool, serial: UInt64) {
         self.node = node

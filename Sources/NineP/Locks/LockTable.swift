@@ -70,6 +70,8 @@ final class LockTable: Sendable {
         let isWritable = lock == .exclusive || open.isWritable
         guard open.isWritable || !isWritable || !open.node.export.isReadOnly else { throw .badDescriptor }
         return try state.withLock { state throws(Errno) in
+            // Closed while the request waited: nobody would end the lock.
+            guard !open.isClosed.load(ordering: .relaxed) else { throw .badDescriptor }
             // One range can split another in two.
             guard state.rangeCount + 2 <= maximumRanges else { throw .noLocks }
             var holder: Holder
@@ -123,6 +125,7 @@ final class LockTable: Sendable {
     /// An open file is closed: locks that were taken only through it end.
     func close(_ open: OpenFile) {
         state.withLock { state in
+            open.isClosed.store(true, ordering: .relaxed)
             guard state.files.remove(open.serial) != nil else { return }
             for (owner, var holder) in state.holders where holder.files.remove(open.serial) != nil {
                 state.holders[owner] = holder

@@ -39,6 +39,10 @@ extension NinePWorker {
         if newNumber == number {
             if count > 0 { try fid.move(to: place) }
         } else {
+            // The place of a file that was made and opened at once is the open file: a copy of the fid shall not keep it open.
+            if count == 0, case .open = fid.lastUse, case .file(let node, let directory, let name) = place {
+                place = .file(try node.copy(), foundIn: directory, as: name)
+            }
             try session.insert(Fid(user: fid.user, place), as: newNumber)
         }
     }

@@ -118,7 +118,7 @@ struct Boot: ParsableCommand {
 
     func run() throws {
         try Monitor.execute(MachineDescription(
-            kernel: kernel, initrd: initrd, bootProtocol: bootProtocol, commandLine: cmdline, disks: disk, shares: share,
+            kernel: kernel, initrd: initrd, bootProtocol: bootProtocol, commandLine: cmdline, disks: disk, shares: try shares(),
             shareRoots: shareRoot, vsock: try vsockDescription(), interfaces: try networks(), name: name,
             stateDirectory: try stateDirectory(),
             processorCount: cpus, memorySize: memory.bytes, console: console.place, consoleModel: console.model,
@@ -131,6 +131,15 @@ struct Boot: ParsableCommand {
             return try [NetworkDescription].combine(net, published: publish)
         } catch {
             throw ValidationError("--net: \(error)")
+        }
+    }
+
+    /// Others are told of the paths.
+    private func shares() throws -> [ShareDescription] {
+        try share.map { share in
+            var share = share
+            share.path = try absolutePath(share.path)
+            return share
         }
     }
 
@@ -152,7 +161,7 @@ struct Boot: ParsableCommand {
     private func stateDirectory() throws -> String? {
         if let state {
             guard !state.isEmpty else { throw ValidationError("--state: expected a directory, found nothing") }
-            return try absolutePath(state)
+            return try absolutePath(state.utf8.count > 1 && state.hasSuffix("/") ? String(state.dropLast()) : state)
         }
         guard name != nil || vsock != nil || !vsockPorts.isEmpty || !shareRoot.isEmpty || share.contains(where: { $0.name != nil })
         else { return nil }

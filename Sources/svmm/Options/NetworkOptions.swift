@@ -91,7 +91,7 @@ extension NetworkDescription {
 
     private static func mac(parsing text: String) throws(Expected) -> [UInt8] {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        let bytes = parts.compactMap { $0.utf8.count == 2 && $0.first != "+" ? UInt8($0, radix: 16) : nil }
+        let bytes = parts.compactMap { $0.utf8.count == 2 && $0.allSatisfy(\.isHexDigit) ? UInt8($0, radix: 16) : nil }
         guard parts.count == macLength, bytes.count == macLength, bytes[0] & 1 == 0, bytes.contains(where: { $0 != 0 }) else {
             throw Expected("mac=XX:XX:XX:XX:XX:XX, the address of one station (the first byte even), found '\(text)'")
         }

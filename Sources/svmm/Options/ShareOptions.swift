@@ -59,7 +59,7 @@ extension ShareOwnership {
         case "mapped": self = .mapped
         case "squash": self = .squash(user: nil, group: nil)
         default:
-            let parts = word.hasPrefix("squash=") ? word.dropFirst("squash=".count).split(separator: ":") : []
+            let parts = word.hasPrefix("squash=") ? word.dropFirst("squash=".count).split(separator: ":", omittingEmptySubsequences: false) : []
             guard (1...2).contains(parts.count), let user = Self.number(parts[0]),
                   let group = parts.count == 2 ? Self.number(parts[1]) : user else {
                 throw Expected("uidmap=passthrough, mapped, squash or squash=UID[:GID], found 'uidmap=\(word)'")
