@@ -57,6 +57,8 @@ extension LinuxGuests {
             let arguments = try arguments("user", ["--net", "user,host-loopback", "--publish", "127.0.0.1:2280:80"])
             _ = try directory.file("data", Array("from the host\n".utf8))
             let resolver = try directory.file("resolv.conf", Array("nameserver 127.0.0.1\n".utf8))
+            // passt reads it as nobody.
+            try #require(chmod(resolver, 0o644) == 0)
             try inNetworkNamespace(resolver: resolver) {
                 // A host with a way out, as passt wants one, and a name server of its own.
                 try Self.run("/sbin/ip", "link", "add", "out0", "type", "dummy")
