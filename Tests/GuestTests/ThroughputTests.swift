@@ -25,7 +25,7 @@ extension LinuxGuests {
 
         @Test("iperf3 over a TAP with large frames: TCP and UDP, both ways", arguments: ["off", "on"])
         func iperf(vhost: String) throws {
-            try inNetworkNamespace {
+            let (finished, said) = try inNetworkNamespace {
                 for words in ["tuntap add guest0 mode tap vnet_hdr", "address add 10.9.0.1/24 dev guest0",
                               "link set dev guest0 mtu 9000 up"] {
                     try SharedDisk.run("ip \(words)")
@@ -36,20 +36,19 @@ extension LinuxGuests {
                 try server.output.wait(for: "listening on 5201")
                 let finished = try Guest.script("iperf", in: disk, ["--net", "tap=guest0,vhost=\(vhost)"]).finish()
                 server.signal(SIGTERM)
-                _ = try server.waitForEnd()
-                finished.expectProgram()
-                var rates: [String] = []
-                for line in finished.printed {
-                    // "tcp-out [  5]   0.00-2.00   sec  1.25 MBytes  5243 Kbits/sec  receiver"
-                    let words = line.split(separator: " ")
-                    guard let unit = words.firstIndex(of: "Kbits/sec"), let rate = Double(words[unit - 1]) else { continue }
-                    #expect(rate > 0, "\(line)")
-                    rates.append("\(words[0]) \(Int(rate)) kbit/s")
-                }
-                #expect(rates.map { $0.prefix { $0 != " " } } == ["tcp-out", "tcp-in", "udp-out", "udp-in"],
-                        "\(finished.printed); server: \(server.output.text.suffix(1000))")
-                print("vhost=\(vhost): \(rates.joined(separator: ", "))")
+                return (finished, try Finished(server).console)
             }
+            finished.expectProgram()
+            var names: [Substring] = []
+            for line in finished.printed {
+                // "tcp-out [  5]   0.00-2.00   sec  1.25 MBytes  5243 Kbits/sec  receiver"
+                let words = line.split(separator: " ")
+                guard let unit = words.firstIndex(of: "Kbits/sec"), let rate = Double(words[unit - 1]) else { continue }
+                #expect(rate > 0, "\(line)")
+                names.append(words[0])
+                print("vhost=\(vhost): \(words[0]) \(Int(rate)) kbit/s")
+            }
+            #expect(names == ["tcp-out", "tcp-in", "udp-out", "udp-in"], "\(finished.printed); server: \(said.suffix(1000))")
         }
     }
 }
