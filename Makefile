@@ -15,7 +15,7 @@ PAYLOADS = .build/payloads
 PACKAGES_BUILD = linux-libc-dev libcap-ng-dev gcc libc6-dev make git
 PACKAGES_KERNEL = linux-source-6.1 bc bison flex libelf-dev xz-utils lz4 cpio patch
 PACKAGES_RIG = qemu-system-x86 busybox-static kmod
-PACKAGES_TEST = acpica-tools musl-tools passt iproute2 e2fsprogs
+PACKAGES_TEST = acpica-tools musl-tools passt iproute2 e2fsprogs fio iperf3
 
 .PHONY: all setup build conformance kernel demo test bench fuzz install clean payloads
 

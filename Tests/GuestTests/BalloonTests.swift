@@ -30,20 +30,20 @@ extension LinuxGuests {
             #expect(try ChildProcess([Guest.svmm, "balloon", state, size]).waitForEnd() == .exited(0))
         }
 
-        /// svmm's own kernel has no huge pages and is given less to do: in the rig each page takes as long as hundreds elsewhere. It
-        /// reports blocks of 4 MiB, of which others keep more than of Debian's 2 MiB.
-        @Test("what a guest has used and freed is the host's again, without anybody asking", arguments: [
-            (Kernel.vmlinux, 200, 120), (.debian, 500, 400),
-        ])
-        func reporting(kernel: Kernel, mebibytes: Int, returned: Int) throws {
+        /// svmm's own kernel has no huge pages and is given less to do: in the rig each page takes as long as hundreds elsewhere.
+        /// It reports free blocks of 4 MiB, Debian's of 2 MiB (pageblock_order), and pages in blocks of which something else is in
+        /// use stay.
+        @Test("what a guest has used and freed is the host's again, without anybody asking",
+              arguments: [(Kernel.vmlinux, 200, 3.0 / 5), (.debian, 500, 4.0 / 5)])
+        func reporting(kernel: Kernel, mebibytes: Int, part: Double) throws {
             let guest = try Guest("memory", kernel: kernel, words: "test.mib=\(mebibytes)", options("768M"), input: .pipe)
             try guest.wait(for: "touched \(mebibytes)")
             let used = try #require(guest.process.residentKiB)
             #expect(used > mebibytes * 1024)
             try guest.process.send("\n")
             try guest.wait(for: "freed")
-            try waitUntil("more than \(returned) MiB are given back") {
-                try #require(guest.process.residentKiB) < used - returned * 1024
+            try waitUntil("more than \(part) of it are given back") {
+                try #require(guest.process.residentKiB) < used - Int(Double(mebibytes * 1024) * part)
             }
             try guest.process.send("\n")
             try guest.finish().expect(ok: ["memory"])
@@ -63,8 +63,9 @@ extension LinuxGuests {
             try waitUntil("the balloon holds 240 MiB") { try statistics()["balloon"] == 240 << 20 }
             let small = try statistics()
             #expect(small["balloon_target"] == 240 << 20)
+            // The guest has 272 MiB, and svmm a few. What was free before was not resident: that much less has come back.
             #expect(small["resident"] ?? .max < (before["resident"] ?? 0) - 64 << 20, "before \(before), now \(small)")
-            #expect(small["resident"] ?? .max < 300 << 20, "before \(before), now \(small)")
+            #expect(small["resident"] ?? .max < 288 << 20, "before \(before), now \(small)")
             try setMemory("512M")
             try waitUntil("the balloon is empty") { try statistics()["balloon"] == 0 }
             try guest.process.send("quit\n")

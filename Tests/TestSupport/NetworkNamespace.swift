@@ -7,11 +7,14 @@ public let canMakeTaps: Bool = geteuid() == 0 && access("/dev/net/tun", R_OK | W
 
 /// Runs `body` on a thread of its own in a network namespace of its own, which ends with it, interfaces and all.
 ///
-/// Descriptors made there stay in that namespace also when other threads use them.
+/// Descriptors made there stay in that namespace also when other threads use them. What fails an expectation there is no test's
+/// in particular, so results are better returned.
 ///
 /// - Parameter resolver: a file that is /etc/resolv.conf there.
-public func inNetworkNamespace(resolver: String? = nil, _ body: @escaping @Sendable () throws -> Void) throws {
-    let result = ResultBox()
+public func inNetworkNamespace<Value: Sendable>(
+    resolver: String? = nil, _ body: @escaping @Sendable () throws -> Value
+) throws -> Value {
+    let result = ResultBox<Value>()
     let done = Gate()
     _ = try Thread(name: "netns") {
         defer { done.open() }
@@ -23,18 +26,19 @@ public func inNetworkNamespace(resolver: String? = nil, _ body: @escaping @Senda
                       mount(resolver, "/etc/resolv.conf", nil, 0x1000, nil) == 0 else { throw Errno.current }
             }
             try NetworkInterface("lo").bringUp()
-            try body()
+            result.value = .success(try body())
         } catch {
-            result.error = error
+            result.value = .failure(error)
         }
     }
     done.wait()
-    if let error = result.error { throw error }
+    guard let value = result.value else { throw TimeoutError(what: "the thread's result") }
+    return try value.get()
 }
 
-private final class ResultBox: @unchecked Sendable {
+private final class ResultBox<Value: Sendable>: @unchecked Sendable {
     // Sound: written before the gate opens, read afterwards.
-    var error: (any Error)?
+    var value: Result<Value, any Error>?
 }
 
 /// A packet socket (packet(7)) on an interface: the host's side of a TAP, for tests.

@@ -25,7 +25,7 @@ func openLateConsole() {
     }
 }
 
-/// `resize`: says the terminal's size, and once more when it has changed.
+/// `resize`: says the terminal's size and `ready`, and each other size that it gets, until two were not 0x0.
 func waitForResize() throws(Failure) {
     // Only the terminal of a session tells its processes.
     guard setsid() > 0, guest_take_terminal(0) == 0 else { throw Failure("setsid or TIOCSCTTY", .current) }
@@ -33,23 +33,26 @@ func waitForResize() throws(Failure) {
     sigemptyset(&signals)
     sigaddset(&signals, guest_sigwinch())
     guard sigprocmask(SIG_BLOCK, &signals, nil) == 0 else { throw Failure("sigprocmask", .current) }
-    var first = try saySize()
+    var size = try terminalSize()
+    say("size \(size.columns)x\(size.rows)")
     say("ready")
-    while true {
+    // The driver may learn the first size before this program asks or only later.
+    var count = size.columns > 0 ? 1 : 0
+    while count < 2 {
         var number: Int32 = 0
         guard sigwait(&signals, &number) == 0 else { throw Failure("sigwait", .current) }
-        let size = try saySize()
-        // The driver may learn the size late: that is no change yet.
-        if first != (0, 0), size != first { return }
-        first = size
+        let next = try terminalSize()
+        if next == size { continue }
+        size = next
+        say("size \(size.columns)x\(size.rows)")
+        count += 1
     }
 }
 
-private func saySize() throws(Failure) -> (columns: UInt16, rows: UInt16) {
+private func terminalSize() throws(Failure) -> (columns: UInt16, rows: UInt16) {
     var columns: UInt16 = 0
     var rows: UInt16 = 0
     guard guest_terminal_size(0, &columns, &rows) == 0 else { throw Failure("TIOCGWINSZ", .current) }
-    say("size \(columns)x\(rows)")
     return (columns, rows)
 }
 

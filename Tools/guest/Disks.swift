@@ -196,6 +196,33 @@ func writeReadOnlyDisk(_ options: Options) throws(Failure) {
     guard !buffer.contains(0x5A) else { throw Failure("the write left something behind") }
 }
 
+/// `flushes`: writes blocks of the disk, each one number over and over, says `flushed NUMBER` when that one and all before it
+/// were flushed, and goes on until the disk is full.
+///
+/// Number n, from 1, is at block n * 40503 modulo the disk's blocks, a power of two. A flush comes after every 1 to 8 blocks.
+func writeNumbers(_ options: Options) throws(Failure) {
+    let isDirect = (options.value("mode") ?? "direct") == "direct"
+    let disk = try Disk(options, O_RDWR | (isDirect ? guest_o_direct() : 0))
+    let buffer = try pages(1)
+    var random = Random(state: UInt64(options.number("seed", default: 1)))
+    var untilFlush = 1
+    for number in 1..<disk.blockCount {
+        for offset in stride(from: 0, to: Pattern.blockSize, by: 8) {
+            buffer.storeBytes(of: UInt64(number), toByteOffset: offset, as: UInt64.self)
+        }
+        let block = number &* 40503 & (disk.blockCount - 1)
+        guard pwrite(disk.file, buffer.baseAddress!, buffer.count, off_t(block * Pattern.blockSize)) == buffer.count else {
+            throw Failure("write \(number)", .current)
+        }
+        untilFlush -= 1
+        if untilFlush == 0 {
+            try disk.flush()
+            say("flushed \(number)")
+            untilFlush = 1 + Int(random.next() % 8)
+        }
+    }
+}
+
 /// `once`: reboots if the disk begins with zeros, after leaving a mark there; does nothing if the mark is there.
 func rebootOnce(_ options: Options) throws(Failure) {
     let disk = try Disk(options, O_RDWR | guest_o_direct())

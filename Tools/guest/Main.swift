@@ -28,6 +28,7 @@ struct TestGuest {
         case "write": try writePattern(options)
         case "verify": try verifyPattern(options)
         case "enospc": try fillDisk(options)
+        case "flushes": try writeNumbers(options)
         case "readonly": try writeReadOnlyDisk(options)
         case "flood": flood(options)
         case "echo": try echo()
