@@ -23,7 +23,7 @@ public struct Readiness: OptionSet, Sendable {
 
 /// An epoll(7) loop, run by one thread: handlers of descriptors, and blocks sent from other threads.
 ///
-/// `watch`, `rearm`, `forget` and `afterRound` are for the loop's own thread, or for any one thread before `run` is called.
+/// `watch`, `rearm`, `poll`, `forget` and `afterRound` are for the loop's own thread, or for any one thread before `run` is called.
 /// `perform` and `performAndWait` are for every other thread.
 public final class EventLoop: @unchecked Sendable {
     // Sound: `handlers` is touched by the loop's thread only (see above), `posted` is behind its mutex.
@@ -46,7 +46,12 @@ public final class EventLoop: @unchecked Sendable {
     /// at once. True when it wants the next round not to wait. Set as `watch` is called.
     public var afterRound: (() -> Bool)?
 
+    /// Empty in loops that wait for descriptors only.
+    private var pollers: [(token: UInt64, poller: Poller)] = []
+    private var polling = IdlePolling(isWorthwhile: onlineProcessorCount() > 1)
+
     private static let wakeUpToken: UInt64 = 0
+    private static let capacity = 16
 
     public init() throws(Errno) {
         epoll = FileDescriptor(owning: try once { epoll_create1(Int32(EPOLL_CLOEXEC)) })
@@ -77,9 +82,18 @@ public final class EventLoop: @unchecked Sendable {
 
     /// Ends a watch: its handler is not called again. The corresponding C function is `epoll_ctl` (EPOLL_CTL_DEL).
     public func forget(_ token: Token) {
+        if token.descriptor < 0 { return pollers.removeAll { $0.token == token.value } }
         guard handlers.removeValue(forKey: token.value) != nil else { return }
         // Fails only when the descriptor is closed already, which ended the watch as well.
         try? control(EPOLL_CTL_DEL, token.descriptor, [], token.value)
+    }
+
+    /// Has the loop look for work in memory whenever it would sleep, until `forget` is called. As `watch`.
+    public func poll(_ poller: Poller) -> Token {
+        let token = nextToken
+        nextToken += 1
+        pollers.append((token, poller))
+        return Token(value: token, descriptor: -1)
     }
 
     /// Runs a block on the loop's thread, soon; blocks run in the order they are sent. From any thread.
@@ -105,12 +119,11 @@ public final class EventLoop: @unchecked Sendable {
     /// Handles events until `stop` is called, on the calling thread; afterwards it can run again. The corresponding C
     /// function is `epoll_wait`.
     public func run() {
-        let capacity = 16
-        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
+        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.capacity)
         defer { events.deallocate() }
         var mustWait = true
         while !stopping {
-            let count = epoll_wait(epoll.raw, events, Int32(capacity), mustWait ? -1 : 0)
+            let count = mustWait && !pollers.isEmpty ? lookOrWait(events) : wait(events, mustWait ? -1 : 0)
             if count < 0 { continue }  // EINTR: the only error a valid epoll descriptor has here
             for index in 0..<Int(count) {
                 let token = events[index].data.u64
@@ -123,6 +136,62 @@ public final class EventLoop: @unchecked Sendable {
             if let afterRound { mustWait = !afterRound() } else { mustWait = true }
         }
         stopping = false
+    }
+
+    private func wait(_ events: UnsafeMutablePointer<epoll_event>, _ timeout: Int32) -> Int32 {
+        epoll_wait(epoll.raw, events, Int32(Self.capacity), timeout)
+    }
+
+    /// Serves what the pollers find, for as long as that is promising, and sleeps then. Descriptors get their turn after each
+    /// part of that work: what it sent may have brought an answer at once.
+    private func lookOrWait(_ events: UnsafeMutablePointer<epoll_event>) -> Int32 {
+        let isServed = serveFound()
+        let ready = wait(events, 0)
+        if isServed || ready != 0 { return ready }
+        if polling.isOpen {
+            let start = Clock.monotonicNanoseconds()
+            var now = start
+            repeat {
+                var isFound = false
+                for _ in 0..<24 {
+                    isFound = serveFound()
+                    if isFound { break }
+                    spinPause()
+                }
+                let count = wait(events, 0)
+                if isFound || count != 0 {
+                    polling.noteNews(after: now &- start)
+                    return count
+                }
+                now = Clock.monotonicNanoseconds()
+            } while now &- start < IdlePolling.window
+            polling.noteNoNews()
+        }
+        for index in pollers.indices where pollers[index].poller.prepareToSleep() { return endSleep(wait(events, 0)) }
+        let start = Clock.monotonicNanoseconds()
+        let count = wait(events, -1)
+        polling.noteSleep(Clock.monotonicNanoseconds() &- start)
+        return endSleep(count)
+    }
+
+    private func endSleep(_ count: Int32) -> Int32 {
+        for index in pollers.indices { pollers[index].poller.wake() }
+        return count
+    }
+
+    /// Whether there was something to do.
+    private func serveFound() -> Bool {
+        var isFound = false
+        var index = 0
+        // A poller may be forgotten by what it does.
+        while index < pollers.count {
+            let poller = pollers[index].poller
+            index += 1
+            guard poller.hasWork() else { continue }
+            poller.serve()
+            isFound = true
+        }
+        return isFound
     }
 
     /// Ends `run` after the handlers of this round. From the loop's thread.

@@ -141,13 +141,16 @@ public struct FrameVectors: ~Copyable {
     /// Reads once into the areas. nil when there is nothing to read now. The corresponding C function is `readv`.
     public func read(from raw: Int32) throws(Errno) -> Int? {
         let (areas, count) = (UnsafePointer(storage.baseAddress! + first), Int32(count))
-        return try whenReady { readv(raw, areas, count) }
+        if count == 1 { return try whenReady { svmm_read(raw, areas[0].iov_base, areas[0].iov_len) } }
+        return try whenReady { svmm_readv(raw, areas, count) }
     }
 
     /// Writes the areas once. nil when nothing can be written now. The corresponding C function is `writev`.
     public func write(to raw: Int32) throws(Errno) -> Int? {
         let (areas, count) = (UnsafePointer(storage.baseAddress! + first), Int32(count))
-        return try whenReady { writev(raw, areas, count) }
+        // One area, as most small frames are, spares the kernel the list.
+        if count == 1 { return try whenReady { svmm_write(raw, areas[0].iov_base, areas[0].iov_len) } }
+        return try whenReady { svmm_writev(raw, areas, count) }
     }
 }
 

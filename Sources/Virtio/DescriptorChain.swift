@@ -7,44 +7,51 @@ import LinuxSystem
 /// serves the queue.
 public final class DescriptorChain {
     /// Index of the first descriptor: what the used ring reports.
-    public fileprivate(set) var head: UInt16 = 0
+    public var head: UInt16 { state.pointee.head }
     /// Bytes that the device may read.
-    public private(set) var readableCount = 0
+    public var readableCount: Int { state.pointee.readableCount }
     /// Bytes that the device may write.
-    public private(set) var writableCount = 0
+    public var writableCount: Int { state.pointee.writableCount }
 
     private let segments: UnsafeMutableBufferPointer<GuestSlice>
-    private var readableSegments = 0
-    private var segmentCount = 0
+    /// Behind a pointer: see `Virtqueue`.
+    private let state: UnsafeMutablePointer<State>
+
+    private struct State: BitwiseCopyable {
+        var head: UInt16 = 0
+        var readableCount = 0
+        var writableCount = 0
+        var readableSegments = 0
+        var segmentCount = 0
+    }
 
     /// - Parameter capacity: the queue's size: no valid chain is longer.
     public init(capacity: Int) {
         segments = .allocate(capacity: capacity)
+        state = .allocate(capacity: 1)
+        state.initialize(to: State())
     }
 
     deinit {
+        state.deallocate()
         segments.deallocate()
     }
 
     func begin(head: UInt16) {
-        self.head = head
-        readableCount = 0
-        writableCount = 0
-        readableSegments = 0
-        segmentCount = 0
+        state.pointee = State(head: head)
     }
 
     func append(_ slice: GuestSlice, writable: Bool) throws(QueueError) {
-        guard segmentCount < segments.count else { throw .chainTooLong }
+        guard state.pointee.segmentCount < segments.count else { throw .chainTooLong }
         if writable {
-            writableCount += slice.count
+            state.pointee.writableCount += slice.count
         } else {
-            guard readableSegments == segmentCount else { throw .readableAfterWritable }
-            readableCount += slice.count
-            readableSegments += 1
+            guard state.pointee.readableSegments == state.pointee.segmentCount else { throw .readableAfterWritable }
+            state.pointee.readableCount += slice.count
+            state.pointee.readableSegments += 1
         }
-        segments[segmentCount] = slice
-        segmentCount += 1
+        segments[state.pointee.segmentCount] = slice
+        state.pointee.segmentCount += 1
     }
 
     /// The readable bytes from `offset` on, copied; returns the count, less than asked for at the end.
@@ -103,7 +110,8 @@ public final class DescriptorChain {
     public func forEachSlice(writable: Bool, from offset: Int, count: Int, _ body: (GuestSlice) -> Bool) {
         var skip = offset
         var left = count
-        let range = writable ? readableSegments..<segmentCount : 0..<readableSegments
+        let state = state.pointee
+        let range = writable ? state.readableSegments..<state.segmentCount : 0..<state.readableSegments
         for index in range where left > 0 {
             let segment = segments[index]
             if skip >= segment.count {

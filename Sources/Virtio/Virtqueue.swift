@@ -13,10 +13,16 @@ public final class Virtqueue {
     private let used: GuestSlice
     private let usesEventIndex: Bool
     private let allowsIndirect: Bool
-    private var nextAvailable: UInt16 = 0
-    private var nextUsed: UInt16 = 0
-    /// The used index up to which the driver has been considered for a notification.
-    private var consideredUsed: UInt16 = 0
+    /// Behind a pointer: the runtime's checks of exclusive access to a class's own variables take longer than all else that is done
+    /// with these, and are of no use to an object of one thread.
+    private let position: UnsafeMutablePointer<Position>
+
+    private struct Position: BitwiseCopyable {
+        var nextAvailable: UInt16 = 0
+        var nextUsed: UInt16 = 0
+        /// The used index up to which the driver has been considered for a notification.
+        var consideredUsed: UInt16 = 0
+    }
 
     // Offsets in the rings (virtio 1.2, 2.7.6 and 2.7.8).
     private enum Ring {
@@ -40,6 +46,12 @@ public final class Virtqueue {
         used = try Self.ring(memory, configuration.usedRing, 6 + 8 * count, alignment: 4)
         usesEventIndex = features.contains(.eventIndex)
         allowsIndirect = features.contains(.indirectDescriptors)
+        position = .allocate(capacity: 1)
+        position.initialize(to: Position())
+    }
+
+    deinit {
+        position.deallocate()
     }
 
     /// Where the descriptor table and the rings lie in this process, for a part of the host's kernel that serves the queue instead
@@ -62,16 +74,16 @@ public final class Virtqueue {
 
     /// Whether there is a chain to take, or a reason to stop: cheap enough to be polled.
     @inline(__always)
-    public var hasAvailable: Bool { available.loadAcquire(at: Ring.index) != nextAvailable }
+    public var hasAvailable: Bool { available.loadAcquire(at: Ring.index) != position.pointee.nextAvailable }
 
     /// Takes the next available chain into `chain`; false when there is none. Every descriptor is read once and checked
     /// before the device sees it.
     public func next(_ chain: DescriptorChain) throws(QueueError) -> Bool {
-        let pending = available.loadAcquire(at: Ring.index) &- nextAvailable
+        let pending = available.loadAcquire(at: Ring.index) &- position.pointee.nextAvailable
         if pending == 0 { return false }
         guard pending <= size else { throw .availableIndexAhead(by: pending) }
-        let head = available.load(UInt16.self, at: Ring.entries + 2 * Int(nextAvailable & (size - 1)))
-        nextAvailable &+= 1
+        let head = available.load(UInt16.self, at: Ring.entries + 2 * Int(position.pointee.nextAvailable & (size - 1)))
+        position.pointee.nextAvailable &+= 1
         chain.begin(head: head)
         try walk(from: head, into: chain)
         return true
@@ -79,7 +91,7 @@ public final class Virtqueue {
 
     /// Puts the chains taken last back, none of which was pushed: `next` takes them again, and reads them anew.
     public func putBack(_ count: UInt16) {
-        nextAvailable &-= count
+        position.pointee.nextAvailable &-= count
     }
 
     /// Gives a chain back, with the number of bytes written into it. The entry is visible before the index that covers it.
@@ -91,26 +103,26 @@ public final class Virtqueue {
     /// As `push`, but the driver sees it only with `publish`: several chains that make one message appear at once. Not more than
     /// the queue's size of them.
     public func stage(head: UInt16, written: Int) {
-        let entry = Ring.entries + 8 * Int(nextUsed & (size - 1))
+        let entry = Ring.entries + 8 * Int(position.pointee.nextUsed & (size - 1))
         used.store(UInt32(head), at: entry)
         used.store(UInt32(clamping: written), at: entry + 4)
-        nextUsed &+= 1
+        position.pointee.nextUsed &+= 1
     }
 
     /// Shows the driver what was staged.
     public func publish() {
-        used.storeRelease(nextUsed, at: Ring.index)
+        used.storeRelease(position.pointee.nextUsed, at: Ring.index)
     }
 
     /// Whether the driver wants a notification for what was pushed since the last call.
     public func shouldNotifyDriver() -> Bool {
         // The index must be out before the driver's wish is read, or both sides could wait for each other.
         fullMemoryBarrier()
-        let before = consideredUsed
-        consideredUsed = nextUsed
+        let before = position.pointee.consideredUsed
+        position.pointee.consideredUsed = position.pointee.nextUsed
         guard usesEventIndex else { return available.loadAcquire(at: Ring.flags) & Self.noInterrupt == 0 }
         let event = available.loadAcquire(at: Ring.entries + 2 * Int(size))
-        return nextUsed &- event &- 1 < nextUsed &- before
+        return position.pointee.nextUsed &- event &- 1 < position.pointee.nextUsed &- before
     }
 
     /// Asks the driver for no kicks while the queue is being served anyway.
@@ -122,12 +134,12 @@ public final class Virtqueue {
     /// Asks for a kick at the next chain; true when chains have arrived meanwhile, whose kick may be lost.
     public func enableKicks() -> Bool {
         if usesEventIndex {
-            used.storeRelease(nextAvailable, at: Ring.entries + 8 * Int(size))
+            used.storeRelease(position.pointee.nextAvailable, at: Ring.entries + 8 * Int(size))
         } else {
             used.storeRelease(0, at: Ring.flags)
         }
         fullMemoryBarrier()
-        return available.loadAcquire(at: Ring.index) != nextAvailable
+        return available.loadAcquire(at: Ring.index) != position.pointee.nextAvailable
     }
 
     private struct Descriptor: BitwiseCopyable {

@@ -42,6 +42,8 @@ final class NetworkPair: @unchecked Sendable {
     private var isWritable = false
     private var isReceiveLimited = false
     private var isTransmitLimited = false
+    /// Whether a frame waits for buffers of the driver.
+    private var isStarved = false
 
     /// - Parameter failed: called when the driver has made a mistake; the pair has stopped.
     init(
@@ -66,7 +68,10 @@ final class NetworkPair: @unchecked Sendable {
                                filter: work.filter, limiter: settings.receiveLimiter, capture: settings.capture)
         transmit = TransmitQueue(work.transmit.queue, work.interrupt, limiter: settings.transmitLimiter,
                                  capture: settings.capture)
-        (isReceiveLimited, isTransmitLimited) = (false, false)
+        (isReceiveLimited, isTransmitLimited, isStarved) = (false, false, false)
+        watches.append(loop.poll(Poller(
+            hasWork: { [unowned self] in hasWork }, serve: { [unowned self] in run() },
+            prepareToSleep: { [unowned self] in enableKicks() }, wake: { [unowned self] in disableKicks() })))
         watch(work.receive.kick.raw, edgeTriggered: true) { $0.runReceive() }
         watch(work.transmit.kick.raw, edgeTriggered: true) { $0.runTransmit() }
         if let timers {
@@ -139,12 +144,38 @@ final class NetworkPair: @unchecked Sendable {
         runReceive()
     }
 
+    // MARK: Kicks
+    // The driver is asked for none but while the loop sleeps, and then only for what the pair could serve.
+
+    private var canTransmit: Bool { !isTransmitLimited && (port == nil || !isUp || isWritable) }
+    private var canReceive: Bool { port != nil && isAttached && isReadable && !isReceiveLimited }
+
+    private var hasWork: Bool {
+        guard let work else { return false }
+        return canTransmit && work.transmit.queue.hasAvailable || isStarved && canReceive && work.receive.queue.hasAvailable
+    }
+
+    /// True when there are chains already.
+    private func enableKicks() -> Bool {
+        guard let work else { return false }
+        let hasFrames = canTransmit && work.transmit.queue.enableKicks()
+        let hasBuffers = isStarved && canReceive && work.receive.queue.enableKicks()
+        return hasFrames || hasBuffers
+    }
+
+    private func disableKicks() {
+        guard let work else { return }
+        work.transmit.queue.disableKicks()
+        work.receive.queue.disableKicks()
+    }
+
     private func runReceive() {
-        guard let work, let port, isAttached, isReadable, !isReceiveLimited else { return }
+        guard let work, let port, canReceive else { return }
+        isStarved = false
         do throws(QueueError) {
-            switch try receive!.run(from: port, &stream, isUp: isUp) {
+            switch try receive!.run(from: port.way, &stream, isUp: isUp) {
             case .drained: isReadable = false
-            case .starved: break
+            case .starved: isStarved = true
             case .busy: work.receive.kick.signal()
             case .limited(let time):
                 isReceiveLimited = true
@@ -162,9 +193,9 @@ final class NetworkPair: @unchecked Sendable {
             guard let isFlushed = try? stream.flush(to: port.raw) else { return lose(port, "\(Errno.connectionReset)") }
             if !isFlushed { isWritable = false }
         }
-        guard port == nil || !isUp || isWritable else { return }
+        guard canTransmit else { return }
         do throws(QueueError) {
-            switch try transmit!.run(to: isUp ? port : nil, &stream) {
+            switch try transmit!.run(to: isUp ? port?.way : nil, &stream) {
             case .drained: break
             case .blocked: isWritable = false
             case .busy: work.transmit.kick.signal()
@@ -179,9 +210,9 @@ final class NetworkPair: @unchecked Sendable {
     }
 
     private func lose(_ port: NetworkPort, _ reason: String) {
+        (isReadable, isWritable) = (false, false)
         // The driver may have asked for fewer pairs meanwhile.
         guard isAttached else { return }
-        (isReadable, isWritable) = (false, false)
         backend.lose(port, because: reason)
     }
 

@@ -17,9 +17,16 @@ public final class NetworkPort: Sendable {
         case socket(FileDescriptor)
     }
 
+    /// What moving a frame needs, at hand without the object.
+    struct Way {
+        let form: Form
+        let raw: Int32
+    }
+
     let form: Form
     /// The descriptor, which does not block. Borrowed.
     public let raw: Int32
+    var way: Way { Way(form: form, raw: raw) }
     private let storage: Storage
 
     public init(_ tap: consuming TapQueue) {

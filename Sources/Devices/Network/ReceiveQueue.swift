@@ -8,7 +8,7 @@ struct ReceiveQueue: ~Copyable {
     enum Pause {
         /// The network has no more frames: it says when it has.
         case drained
-        /// The driver has given no more buffers: it kicks when it does.
+        /// The driver has given no more buffers.
         case starved
         /// Enough for one round; there may be more.
         case busy
@@ -65,7 +65,7 @@ struct ReceiveQueue: ~Copyable {
     }
 
     /// Moves frames until one side has no more.
-    mutating func run(from port: NetworkPort, _ stream: inout FrameStream, isUp: Bool) throws(QueueError) -> Pause {
+    mutating func run(from port: NetworkPort.Way, _ stream: inout FrameStream, isUp: Bool) throws(QueueError) -> Pause {
         var pause = Pause.busy
         for frames in 1...Self.roundLimit {
             guard let reason = try step(port, &stream, isUp: isUp) else {
@@ -84,7 +84,7 @@ struct ReceiveQueue: ~Copyable {
     }
 
     /// Moves one frame; nil when that was done, or it was dropped.
-    private mutating func step(_ port: NetworkPort, _ stream: inout FrameStream, isUp: Bool) throws(QueueError) -> Pause? {
+    private mutating func step(_ port: NetworkPort.Way, _ stream: inout FrameStream, isUp: Bool) throws(QueueError) -> Pause? {
         if held != nil, isUp { return try deliverHeld() }
         held = nil
         do {
@@ -125,10 +125,7 @@ struct ReceiveQueue: ~Copyable {
 
     /// Straight from the TAP into the driver's buffers, with what is too long for them into the scratch.
     private mutating func readIntoBuffers(_ raw: Int32) throws -> Pause? {
-        if try !buffers.gather(wanted), buffers.isEmpty {
-            // What came between the last look and this wish has no kick.
-            return queue.enableKicks() ? nil : .starved
-        }
+        if try !buffers.gather(wanted), buffers.isEmpty { return .starved }
         let room = buffers.bytes
         let overflow = UnsafeMutableRawBufferPointer(rebasing: scratch[(scratch.count - FrameSize.maximum)...])
         guard let count = try buffers.read(from: raw, overflow: overflow) else { return .drained }
@@ -159,7 +156,7 @@ struct ReceiveQueue: ~Copyable {
                 reset()
                 return nil
             }
-            return queue.enableKicks() ? nil : .starved
+            return .starved
         }
         buffers.vectors.copy(from: UnsafeRawBufferPointer(rebasing: scratch[..<FrameHeader.size]))
         buffers.vectors.copy(from: frame, at: FrameHeader.size)

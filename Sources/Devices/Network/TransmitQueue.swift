@@ -6,7 +6,7 @@ import Virtio
 struct TransmitQueue: ~Copyable {
     /// Why a round has ended.
     enum Pause {
-        /// The driver has no more frames: it kicks when it has.
+        /// The driver has no more frames.
         case drained
         /// The network takes no more: it says when it does.
         case blocked
@@ -39,9 +39,8 @@ struct TransmitQueue: ~Copyable {
     }
 
     /// Moves frames until one side has no more. Without a link they are dropped.
-    mutating func run(to port: NetworkPort?, _ stream: inout FrameStream) throws(QueueError) -> Pause {
+    mutating func run(to port: NetworkPort.Way?, _ stream: inout FrameStream) throws(QueueError) -> Pause {
         var pause = Pause.busy
-        queue.disableKicks()
         for frames in 1...Self.roundLimit {
             guard let reason = try step(port, &stream) else {
                 if frames % Self.notificationInterval == 0 { notify() }
@@ -59,14 +58,9 @@ struct TransmitQueue: ~Copyable {
     }
 
     /// Moves one frame; nil when that was done, or it was dropped.
-    private mutating func step(_ port: NetworkPort?, _ stream: inout FrameStream) throws(QueueError) -> Pause? {
+    private mutating func step(_ port: NetworkPort.Way?, _ stream: inout FrameStream) throws(QueueError) -> Pause? {
         if !isPending {
-            guard try queue.next(chain) else {
-                // What came between the last look and this wish has no kick.
-                guard queue.enableKicks() else { return .drained }
-                queue.disableKicks()
-                return nil
-            }
+            guard try queue.next(chain) else { return .drained }
             guard chain.writableCount == 0, chain.readableCount >= FrameHeader.size else { throw .request }
             isPending = true
         }
