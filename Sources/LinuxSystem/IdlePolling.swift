@@ -1,5 +1,5 @@
-/// Work of an `EventLoop` that can be looked for in memory, such as a ring that a guest fills: while the loop looks, nobody has to
-/// signal a descriptor. All calls are on the loop's thread.
+/// Work of an `EventLoop` that can be looked for in memory, such as a ring that a guest fills: while the loop looks, nobody has
+/// to signal a descriptor. All calls are on the loop's thread.
 public struct Poller {
     let hasWork: () -> Bool
     let serve: () -> Void
@@ -9,10 +9,12 @@ public struct Poller {
     /// - Parameters:
     ///   - hasWork: cheap, and without a system call: true when `serve` would find something to do.
     ///   - serve: does a bounded part of it.
-    ///   - prepareToSleep: has work that comes from now on signalled; true when there is some already, whose signal may never come.
+    ///   - prepareToSleep: has work that comes from now on signalled; true when there is some already, whose signal may never
+    ///     come.
     ///   - wake: signals are of no use any more.
     public init(
-        hasWork: @escaping () -> Bool, serve: @escaping () -> Void, prepareToSleep: @escaping () -> Bool, wake: @escaping () -> Void
+        hasWork: @escaping () -> Bool, serve: @escaping () -> Void, prepareToSleep: @escaping () -> Bool,
+        wake: @escaping () -> Void
     ) {
         self.hasWork = hasWork
         self.serve = serve
@@ -23,8 +25,8 @@ public struct Poller {
 
 /// How long a loop looks for news before it sleeps: a sleep, a signal and a wake-up cost more than a short wait.
 ///
-/// It looks only where that has a chance: after a sleep that was short, and not where looking has been in vain while the news came
-/// soon after. Then it kept somebody from making them: the guest waits for the very processor that the loop looks on.
+/// It looks only where that has a chance: after a sleep that was short, and not where looking has been in vain while the news
+/// came soon after. Then it kept somebody from making them: the guest waits for the very processor that the loop looks on.
 struct IdlePolling {
     /// Nanoseconds. As long as a signal, a wake-up and what a driver does between two bursts take together.
     static let window: UInt64 = 50_000

@@ -13,8 +13,8 @@ public final class Virtqueue {
     private let used: GuestSlice
     private let usesEventIndex: Bool
     private let allowsIndirect: Bool
-    /// Behind a pointer: the runtime's checks of exclusive access to a class's own variables take longer than all else that is done
-    /// with these, and are of no use to an object of one thread.
+    /// Behind a pointer: the runtime's checks of exclusive access to a class's own variables take longer than all else that is
+    /// done with these, and are of no use to an object of one thread.
     private let position: UnsafeMutablePointer<Position>
 
     private struct Position: BitwiseCopyable {

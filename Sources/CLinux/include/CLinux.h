@@ -261,13 +261,22 @@ static inline void svmm_store_release_u32(void *address, uint32_t value)
 }
 /* For loops that poll memory: lets the processor's other thread run. */
 /*
- * As the functions of the C library, but no points where a thread can be cancelled, which costs those of a program with threads
- * two atomic operations. For calls that are made for every frame, on descriptors that do not block.
+ * As the functions of the C library, but no points where a thread can be cancelled, which costs those of a program with
+ * threads two atomic operations. For calls that are made for every frame, on descriptors that do not block.
  */
 static inline long svmm_read(int fd, void *buffer, size_t count) { return syscall(SYS_read, fd, buffer, count); }
-static inline long svmm_write(int fd, const void *buffer, size_t count) { return syscall(SYS_write, fd, buffer, count); }
-static inline long svmm_readv(int fd, const struct iovec *areas, int count) { return syscall(SYS_readv, fd, areas, count); }
-static inline long svmm_writev(int fd, const struct iovec *areas, int count) { return syscall(SYS_writev, fd, areas, count); }
+static inline long svmm_write(int fd, const void *buffer, size_t count)
+{
+    return syscall(SYS_write, fd, buffer, count);
+}
+static inline long svmm_readv(int fd, const struct iovec *areas, int count)
+{
+    return syscall(SYS_readv, fd, areas, count);
+}
+static inline long svmm_writev(int fd, const struct iovec *areas, int count)
+{
+    return syscall(SYS_writev, fd, areas, count);
+}
 
 static inline void svmm_pause(void) { __builtin_ia32_pause(); }
 static inline void svmm_full_barrier(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
