@@ -180,11 +180,26 @@ public final class NetworkDevice: VirtioDevice {
 
     /// From any thread.
     private func backendChanged() {
-        for pair in pairs { pair.loop.perform { pair.connect() } }
-        let isUp = backend.isUp
-        let (interrupt, vhost) = state.withLock { ($0.interrupt, $0.vhost) }
-        vhost?.setLink(up: isUp)
-        interrupt?.notifyConfigurationChange()
+        let left = Countdown(pairs.count)
+        for pair in pairs {
+            pair.loop.perform { [self] in
+                pair.connect()
+                guard left.isLast() else { return }
+                // The driver hears of it when it is so: no frame passes a link that it knows to be down.
+                let (interrupt, vhost) = state.withLock { ($0.interrupt, $0.vhost) }
+                vhost?.setLink(up: backend.isUp)
+                interrupt?.notifyConfigurationChange()
+            }
+        }
+    }
+
+    /// Tells the last of several threads.
+    private final class Countdown: Sendable {
+        private let count: Atomic<Int>
+
+        init(_ count: Int) { self.count = Atomic(count) }
+
+        func isLast() -> Bool { count.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 }
     }
 
     /// Has the host's kernel serve the queues; false where it is not to, or cannot.
