@@ -74,9 +74,9 @@ public struct UnixListener: ~Copyable, Sendable {
     }
 
     private static func bind(_ descriptor: borrowing FileDescriptor, _ address: UnixAddress) throws(Errno) {
-        // The mask is the process's: listeners are made before there are other threads to see it.
-        let mask = umask(0o177)
-        defer { umask(mask) }
+        // The name gets the socket's own mode, less the process's mask (unix_bind of the kernel), which is left alone: other threads
+        // may be making files.
+        _ = try once { fchmod(descriptor.raw, 0o600) }
         var address = address.address
         _ = try once { svmm_bind_unix(descriptor.raw, &address) }
     }
