@@ -12,6 +12,9 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     ],
     targets: [
         // Each target may import only what stands above it in this list.
@@ -30,6 +33,13 @@ let package = Package(
         .target(name: "Machine",
                 dependencies: ["Devices", "Virtio", "NineP", "Boot", "Firmware", "KVM", "GuestMemory",
                                "MachineProtocol", "Wire", "LinuxSystem"],
+                swiftSettings: strict),
+        .target(name: "Registry",
+                dependencies: ["LinuxSystem",
+                               .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                               .product(name: "NIOCore", package: "swift-nio"),
+                               .product(name: "NIOHTTP1", package: "swift-nio"),
+                               .product(name: "NIOSSL", package: "swift-nio-ssl")],
                 swiftSettings: strict),
         .executableTarget(name: "svmm-vmm", dependencies: ["Machine", "MachineProtocol", "LinuxSystem"],
                           swiftSettings: strict),
