@@ -12,6 +12,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     ],
     targets: [
         // Each target may import only what stands above it in this list.
@@ -30,6 +31,12 @@ let package = Package(
         .target(name: "Machine",
                 dependencies: ["Devices", "Virtio", "NineP", "Boot", "Firmware", "KVM", "GuestMemory",
                                "MachineProtocol", "Wire", "LinuxSystem"],
+                swiftSettings: strict),
+        .target(name: "CImage", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
+                linkerSettings: [.linkedLibrary("archive"), .linkedLibrary("ext2fs"), .linkedLibrary("com_err"),
+                                 .linkedLibrary("z"), .linkedLibrary("zstd")]),
+        .target(name: "OCI",
+                dependencies: ["CImage", "CLinux", "LinuxSystem", .product(name: "Crypto", package: "swift-crypto")],
                 swiftSettings: strict),
         .executableTarget(name: "svmm-vmm", dependencies: ["Machine", "MachineProtocol", "LinuxSystem"],
                           swiftSettings: strict),
@@ -61,6 +68,8 @@ let package = Package(
         .testTarget(name: "MachineTests",
                     dependencies: ["Machine", "Devices", "Virtio", "KVM", "GuestMemory", "MachineProtocol", "LinuxSystem",
                                    "TestSupport"],
+                    swiftSettings: strict),
+        .testTarget(name: "OCITests", dependencies: ["OCI", "CImage", "LinuxSystem", "ProcessSupport", "TestSupport"],
                     swiftSettings: strict),
         .testTarget(name: "CommandLineTests", dependencies: ["svmm", "MachineProtocol"], swiftSettings: strict),
         // The programs are built with the tests, which start them.
