@@ -42,6 +42,8 @@ public enum ImageLimits {
     public static let manifest: UInt64 = 4 << 20
     /// Bytes of a configuration.
     public static let configuration: UInt64 = 4 << 20
+    /// Bytes of the index.json of a store.
+    static let storeIndex: UInt64 = 64 << 20
     public static let layers = 512
     /// Manifests in an index.
     public static let indexEntries = 4096
