@@ -18,17 +18,10 @@ public func replaceFile(_ path: String, with bytes: [UInt8], permissions: UInt32
         }
         try result.get()
         _ = try retryingInterrupts { fsync(file.raw) }
-        _ = try once { rename(temporary, path) }
+        try renameFile(temporary, to: path)
     } catch {
         _ = unlink(temporary)
         throw error
-    }
-}
-
-extension FileDescriptor {
-    /// As `tryLockWhole`, but waits until nobody else has the lock. The corresponding C function is `flock` (LOCK_EX).
-    public func waitForWholeLock() throws(Errno) {
-        _ = try retryingInterrupts { flock(raw, LOCK_EX) }
     }
 }
 

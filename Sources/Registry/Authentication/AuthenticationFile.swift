@@ -4,18 +4,14 @@ import FoundationEssentials
 ///
 /// What else is in the file is kept. Its keys are HOST, HOST/NAMESPACE…, and, as Docker writes them, https://HOST/v1/.
 struct AuthenticationFile: Equatable, Sendable {
-    private var document: [String: JSONValue]
+    private var document: [String: JSONValue] = [:]
 
-    init() {
-        document = [:]
-    }
+    init() {}
 
     /// Reads the file's contents; `path` begins the error's text.
     init(json bytes: [UInt8], path: String) throws(RegistryError) {
-        guard !bytes.allSatisfy({ $0 == 0x20 || (0x09...0x0D).contains($0) }) else {
-            self.init()
-            return
-        }
+        // An empty file is what `touch` makes for others to write to.
+        if bytes.allSatisfy({ $0 == 0x20 || (0x09...0x0D).contains($0) }) { return }
         do {
             document = try JSONDecoder().decode([String: JSONValue].self, from: Data(bytes))
         } catch {

@@ -11,8 +11,12 @@ public struct AuthenticationPlaces: Equatable, Sendable {
 
     /// One file and no other.
     public init(file: String) {
-        read = [file]
-        isNamed = true
+        self.init(files: [file], isNamed: true)
+    }
+
+    private init(files: [String], isNamed: Bool) {
+        read = files
+        self.isNamed = isNamed
     }
 
     /// `option` is what `--authfile` says. Without it and $REGISTRY_AUTH_FILE: the file of this login session, then that in the
@@ -26,10 +30,10 @@ public struct AuthenticationPlaces: Equatable, Sendable {
             return
         }
         let home = value("HOME")
-        var read = [(value("XDG_RUNTIME_DIR") ?? "/run/containers/\(user)") + (value("XDG_RUNTIME_DIR") == nil ? "" : "/containers") + "/auth.json"]
-        if let folder = value("XDG_CONFIG_HOME") ?? home.map({ $0 + "/.config" }) { read.append(folder + "/containers/auth.json") }
-        if let folder = value("DOCKER_CONFIG") ?? home.map({ $0 + "/.docker" }) { read.append(folder + "/config.json") }
-        self.read = read
-        isNamed = false
+        let session = value("XDG_RUNTIME_DIR").map { "\($0)/containers" } ?? "/run/containers/\(user)"
+        var files = ["\(session)/auth.json"]
+        if let folder = value("XDG_CONFIG_HOME") ?? home.map({ $0 + "/.config" }) { files.append(folder + "/containers/auth.json") }
+        if let folder = value("DOCKER_CONFIG") ?? home.map({ $0 + "/.docker" }) { files.append(folder + "/config.json") }
+        self.init(files: files, isNamed: false)
     }
 }

@@ -71,14 +71,7 @@ public struct CredentialStore: Sendable {
     private func change(_ body: (inout AuthenticationFile) -> Bool) throws(RegistryError) -> Bool {
         let path = places.written
         let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        let lock: FileDescriptor
-        do throws(Errno) {
-            try makeDirectoryPath(folder, permissions: 0o700)
-            lock = try FileDescriptor.open(folder, [.readOnly, .directory])
-            try lock.waitForWholeLock()
-        } catch {
-            throw .file(path: folder, error)
-        }
+        let lock = try Self.lock(folder)
         var file = try read(path, isRequired: false) ?? AuthenticationFile()
         guard body(&file) else { return false }
         do throws(Errno) {
@@ -86,7 +79,21 @@ public struct CredentialStore: Sendable {
         } catch {
             throw .file(path: path, error)
         }
-        withExtendedLifetime(lock) {}
+        Self.unlock(lock)
         return true
     }
+
+    private static func lock(_ folder: String) throws(RegistryError) -> FileDescriptor {
+        do throws(Errno) {
+            try makeDirectoryPath(folder, permissions: 0o700)
+            let lock = try FileDescriptor.open(folder, [.readOnly, .directory])
+            try lock.waitForLock(shared: false)
+            return lock
+        } catch {
+            throw .file(path: folder, error)
+        }
+    }
+
+    /// The lock ends with its file.
+    private static func unlock(_ lock: consuming FileDescriptor) {}
 }

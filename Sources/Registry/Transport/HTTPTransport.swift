@@ -135,7 +135,7 @@ extension HTTPTransport {
             } catch {
                 throw .final(error)
             }
-        case 401, 403, 400 where credentials != nil:
+        case 401, 403:
             let reason = ErrorAnswer.reason(bytes, status: response.status)
             if let credentials { throw .final(.refused(registry: registry, user: credentials.user, reason: reason)) }
             throw .final(.notLoggedIn(registry: registry, reason: reason))
