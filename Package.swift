@@ -52,7 +52,7 @@ let package = Package(
         .executableTarget(name: "svmm-vmm", dependencies: ["Machine", "MachineProtocol", "LinuxSystem"],
                           swiftSettings: strict),
         .executableTarget(name: "svmm",
-                          dependencies: ["MachineProtocol", "LinuxSystem",
+                          dependencies: ["Registry", "OCI", "MachineProtocol", "LinuxSystem",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
                           swiftSettings: strict),
 
