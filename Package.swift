@@ -86,7 +86,8 @@ let package = Package(
                     dependencies: ["Registry", "OCI", "LinuxSystem", "ProcessSupport", "svmm",
                                    .product(name: "NIOCore", package: "swift-nio"),
                                    .product(name: "NIOHTTP1", package: "swift-nio"),
-                                   .product(name: "NIOPosix", package: "swift-nio")],
+                                   .product(name: "NIOPosix", package: "swift-nio"),
+                                   .product(name: "NIOSSL", package: "swift-nio-ssl")],
                     swiftSettings: strict),
         .testTarget(name: "CommandLineTests", dependencies: ["svmm", "MachineProtocol"], swiftSettings: strict),
         // The programs are built with the tests, which start them.
