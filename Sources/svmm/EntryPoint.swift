@@ -22,7 +22,7 @@ struct SVMM: ParsableCommand {
         }
         var isEngineCommand = false
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(ImageCommands.spelledOut(CommandLine.arguments.dropFirst()))
             if let command = command as? any EngineCommand {
                 isEngineCommand = true
                 try runToEnd(command)
