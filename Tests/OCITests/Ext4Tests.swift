@@ -174,9 +174,8 @@ struct Ext4Tests {
 
     @Test("files of every length come out as they went in", arguments: LayerCompression.allCases)
     func contents(compression: LayerCompression) throws {
-        var random = SplitMix64(seed: 7)
         let lengths = [0, 1, 511, 512, 513, 4095, 4096, 4097, 8192, 100_000, 1 << 20, (1 << 20) + 1, 3_000_001]
-        let files = lengths.map { ("f\($0)", random.bytes($0)) }
+        let files = lengths.map { ("f\($0)", noise($0)) }
         let test = try TestStore()
         let root = try test.unpack([tar { tar in for (name, bytes) in files { tar.file(name, bytes) } }], compression: compression)
         let listing = try Ext4Listing(root.path)
@@ -186,8 +185,7 @@ struct Ext4Tests {
 
     @Test("what higher layers replace takes no room on the disk")
     func replaced() throws {
-        var random = SplitMix64(seed: 8)
-        let (large, small) = (random.bytes(8 << 20), random.bytes(1 << 20))
+        let (large, small) = (noise(8 << 20), noise(1 << 20))
         let test = try TestStore()
         let root = try test.unpack([
             tar { $0.file("a", large); $0.file("b", small) }, tar { $0.whiteout("a") }, tar { $0.file("c", small) },
@@ -229,9 +227,8 @@ struct Ext4Tests {
 
     @Test("progress reaches the size of the layers")
     func progress() throws {
-        var random = SplitMix64(seed: 9)
         let test = try TestStore()
-        let image = try test.add(TestImage([tar { $0.file("a", random.bytes(5 << 20)) }, tar { $0.file("b", "b") }]))
+        let image = try test.add(TestImage([tar { $0.file("a", noise(5 << 20)) }, tar { $0.file("b", "b") }]))
         var seen: [UnpackProgress] = []
         _ = try test.store.rootImage(for: image) { seen.append($0) }
         #expect(seen.count >= 4)
