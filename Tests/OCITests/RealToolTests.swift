@@ -67,10 +67,14 @@ struct RealToolTests {
         umoci unpack --image layout:t final
         """#
 
+    private struct ScriptFailed: Error {
+        var text: String
+    }
+
     private func run(_ command: String, in test: TestStore) throws {
         let shell = try ChildProcess(["/bin/sh", "-c", "cd '\(test.directory)'\n" + command])
         let end = try shell.waitForEnd()
-        guard end == .exited(0) else { throw DeadlinePassed(description: "\(end): \(shell.errors.text)") }
+        guard end == .exited(0) else { throw ScriptFailed(text: "\(end): \(shell.errors.text)") }
     }
 
     /// Compares a root image with a directory that holds the same files.
@@ -180,7 +184,7 @@ struct RealToolTests {
             b push --format oci built oci:built:t >log 2>&1 || { cat log >&2; exit 1; }
             """, in: test)
         let image = try #require(try test.store.load(.archive(path: test.path("built.tar"), name: nil)).first)
-        #expect(image.names.map(\.familiar) == ["example/built:1"])
+        #expect(image.names.map(\.familiar).contains("example/built:1"))
         #expect(image.configuration.config.healthcheck?.test == ["CMD", "/b"])
         #expect(image.configuration.config.stopSignal == "SIGINT")
         #expect(image.configuration.config.volumes == ["/v"])

@@ -9,6 +9,8 @@ func decodeJSON<Document: Decodable>(
         return try JSONDecoder().decode(type, from: Data(bytes))
     } catch let error as DecodingError {
         throw .invalidDocument(what: what, reason: reason(of: error))
+    } catch let error as ImageError {
+        throw .invalidDocument(what: what, reason: "\(error)")
     } catch {
         throw .invalidDocument(what: what, reason: "not a JSON document")
     }
@@ -41,8 +43,9 @@ private func reason(of error: DecodingError) -> String {
     case .valueNotFound(_, let context):
         return "\(place(context)) is null"
     case .dataCorrupted(let context):
-        if let cause = context.underlyingError as? ImageError { return "\(place(context)): \(cause)" }
-        return context.codingPath.isEmpty ? "not a JSON document" : "\(place(context)) is not valid"
+        // A number that does not fit its field is reported as if the whole were no JSON.
+        return context.codingPath.isEmpty ? "not a JSON document, or one with a number that is out of range"
+            : "\(place(context)) is not valid"
     @unknown default:
         return "not what was expected"
     }
