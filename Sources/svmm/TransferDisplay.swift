@@ -48,12 +48,10 @@ final class TransferDisplay: Sendable {
             case .blob(let digest, .finished):
                 end(digest, ByteCount.text(state.sizes[digest] ?? 0), &state)
             case .blob(let digest, .transferred(let done)):
-                if let index = state.active.firstIndex(where: { $0.digest == digest }) {
-                    state.active[index].done = done
-                } else {
-                    state.active.append((digest, done))
-                }
-                draw(&state, isUrgent: false)
+                let index = state.active.firstIndex { $0.digest == digest }
+                if let index { state.active[index].done = done } else { state.active.append((digest, done)) }
+                // At once when it begins: nothing else may come for a while.
+                draw(&state, isUrgent: index == nil)
             case .retrying(let error, let delay):
                 clear(&state)
                 let seconds = Double(delay.components.seconds) + Double(delay.components.attoseconds) / 1e18
@@ -81,7 +79,9 @@ final class TransferDisplay: Sendable {
         let now = ContinuousClock.now
         guard isUrgent || now - state.lastDraw >= Self.interval else { return }
         state.lastDraw = now
-        let columns = Int(TerminalSize(of: Self.output)?.columns ?? 80)
+        // A terminal that does not know its size says 0.
+        let known = Int(TerminalSize(of: Self.output)?.columns ?? 0)
+        let columns = known > 0 ? known : 80
         let lines = state.active.map { Self.bar($0.digest, $0.done, of: state.sizes[$0.digest] ?? 0, columns: columns) }
         write(Self.up(state.drawn) + lines.map { "\u{1B}[2K\($0)\n" }.joined() + "\u{1B}[J")
         state.drawn = lines.count

@@ -164,6 +164,34 @@ struct CommandTests {
         #expect(quiet.output == "\(image.id.hex)\n" && quiet.errors.isEmpty)
     }
 
+    @Test("what a killed pull has fetched is not fetched again")
+    func killed() async throws {
+        let image = SampleImage(layerSizes: [1_000_000])
+        let layer = Digest(of: image.layers[0])
+        let server = try await FaultServer { request in
+            var reply = image.reply(to: request)
+            if request.path.hasSuffix("\(layer)"), request.rangeStart == nil {
+                (reply.length, reply.body, reply.ending) = (reply.body.count, Array(reply.body.prefix(500_000)), .stall)
+            }
+            return reply
+        }
+        let place = try Workplace()
+        let pull = ["image", "pull", "--tls-verify=false", "\(server.host)/team/app:v1"]
+        try await blocking {
+            let terminal = try PseudoTerminal()
+            let process = try ChildProcess(place.command(pull), on: terminal)
+            // What the bar shows is in the file.
+            try terminal.output.wait(for: "\(layer.short)  [")
+            process.signal(SIGKILL)
+            #expect(try process.waitForEnd() == .killed(SIGKILL))
+        }
+        let finished = try await place.run(place.command(pull))
+        #expect(finished.output == "\(image.id.hex)\n", "\(finished.errors)")
+        let starts = server.requests(.GET, "\(layer)").map(\.rangeStart)
+        #expect(starts.count == 2 && starts[0] == nil && (1...500_000).contains(starts[1] ?? 0), "\(starts)")
+        #expect(place.partials.isEmpty)
+    }
+
     @Test("bytes are counted in units of a thousand", arguments: [
         (0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (1234, "1.23 kB"), (12_345, "12.3 kB"), (123_456, "123 kB"), (999_499, "999 kB"),
         (999_500, "1.00 MB"), (9_999_999, "10.0 MB"), (99_960_000, "100 MB"), (UInt64.max, "18.4 EB"),
@@ -190,7 +218,7 @@ struct CommandTests {
     func bar() throws {
         let digest = Digest(of: [1])
         #expect(TransferDisplay.bar(digest, 50, of: 100, columns: 60) == "\(digest.short)  [=============>              ]  50 B / 100 B")
-        #expect(TransferDisplay.bar(digest, 100, of: 100, columns: 60).contains("[============================]"))
+        #expect(TransferDisplay.bar(digest, 100, of: 100, columns: 60).contains("[===========================]"))
         for columns in [0, 1, 5, 20, 40, 80, 500] { #expect(TransferDisplay.bar(digest, 1, of: 0, columns: columns).count <= max(columns - 1, 0)) }
     }
 

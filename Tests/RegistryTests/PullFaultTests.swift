@@ -253,6 +253,18 @@ struct PullFaultTests {
         #expect(server.requests.filter { request in layers.contains { request.path.hasSuffix($0) } }.count == 3)
     }
 
+    @Test("two pulls of an image at the same time fetch each blob once")
+    func together() async throws {
+        let image = SampleImage(layerSizes: [400_000, 300_000, 200_000, 100_000])
+        let server = try await FaultServer { image.reply(to: $0) }
+        let place = try Workplace()
+        async let first = place.pull(server)
+        async let second = place.pull(server, "team/app@\(image.digest)")
+        #expect(try await [first.id, second.id] == [image.id, image.id])
+        for blob in image.blobs.keys { #expect(server.requests(.GET, blob).count == 1, "\(blob)") }
+        #expect(try place.store.list().first?.names.count == 2)
+    }
+
     @Test("what is not there is said in one line")
     func missing() async throws {
         let image = image
