@@ -19,6 +19,8 @@ let package = Package(
         .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Wire", swiftSettings: strict),
         .target(name: "MachineProtocol", dependencies: ["Wire"], swiftSettings: strict),
+        .target(name: "AgentProtocol", dependencies: ["Wire"], swiftSettings: strict),
+        .target(name: "ContainerProtocol", dependencies: ["AgentProtocol", "Wire"], swiftSettings: strict),
         .target(name: "KVM", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: strict),
         .target(name: "GuestMemory", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: strict),
         .target(name: "Virtio", dependencies: ["GuestMemory", "LinuxSystem"], swiftSettings: strict),
