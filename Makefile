@@ -12,10 +12,12 @@ BUILD = .build/release
 PAYLOADS = .build/payloads
 
 # What the build, the tests and the demo need from Debian, by purpose.
-PACKAGES_BUILD = linux-libc-dev libcap-ng-dev gcc libc6-dev make git
+PACKAGES_BUILD = linux-libc-dev libcap-ng-dev gcc libc6-dev make git pkg-config musl-tools cpio libarchive-dev libext2fs-dev \
+	comerr-dev libzstd-dev zlib1g-dev libsqlite3-dev
 PACKAGES_KERNEL = linux-source-6.1 bc bison flex libelf-dev xz-utils lz4 cpio patch
 PACKAGES_RIG = qemu-system-x86 busybox-static kmod
-PACKAGES_TEST = acpica-tools musl-tools passt iproute2 e2fsprogs fio iperf3
+PACKAGES_TEST = acpica-tools passt iproute2 e2fsprogs fio iperf3 docker-registry skopeo umoci buildah apache2-utils openssl \
+	busybox-static debootstrap curl redis-tools
 
 .PHONY: all setup build conformance kernel demo test bench fuzz install clean payloads
 
