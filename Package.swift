@@ -12,6 +12,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // Each target may import only what stands above it in this list.
@@ -33,10 +34,14 @@ let package = Package(
                 dependencies: ["Devices", "Virtio", "NineP", "Boot", "Firmware", "KVM", "GuestMemory",
                                "MachineProtocol", "Wire", "LinuxSystem"],
                 swiftSettings: strict),
+        .target(name: "Containers",
+                dependencies: ["AgentProtocol", "ContainerProtocol", "MachineProtocol", "Wire", "LinuxSystem",
+                               .product(name: "GRDB", package: "GRDB.swift")],
+                swiftSettings: strict),
         .executableTarget(name: "svmm-vmm", dependencies: ["Machine", "MachineProtocol", "LinuxSystem"],
                           swiftSettings: strict),
         .executableTarget(name: "svmm",
-                          dependencies: ["MachineProtocol", "LinuxSystem",
+                          dependencies: ["Containers", "AgentProtocol", "ContainerProtocol", "MachineProtocol", "LinuxSystem",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
                           swiftSettings: strict),
 
