@@ -1,0 +1,133 @@
+import AgentProtocol
+import ContainerProtocol
+import LinuxSystem
+import MachineProtocol
+
+/// How a container is started.
+public struct StartOptions: Sendable {
+    /// What of its streams the caller wants from the begin; nil: nothing, the container runs in the background.
+    public var streams: AttachedStreams?
+    /// Of the caller's terminal, for a container with one.
+    public var terminal: ProcessConfiguration.TerminalSize?
+    /// Whether the caller removes a temporary container itself (`removeEnded`); otherwise its monitor has that done.
+    public var cleansUp: Bool
+
+    public init(streams: AttachedStreams? = nil, terminal: ProcessConfiguration.TerminalSize? = nil, cleansUp: Bool = false) {
+        self.streams = streams
+        self.terminal = terminal
+        self.cleansUp = cleansUp
+    }
+}
+
+extension ContainerRuntime {
+    /// Makes a container and starts it. One that could not be started is removed again.
+    ///
+    /// - Parameter made: called with the container before it is started.
+    public func run(
+        _ request: ContainerRequest, from image: PreparedImage, options: StartOptions,
+        made: @escaping @Sendable (ContainerRecord) throws(ContainerError) -> Void = { _ throws(ContainerError) in }
+    ) async throws(ContainerError) -> ContainerSession {
+        try await BlockingWork.run { () throws(ContainerError) in
+            let container = try make(request, image, isBeingRun: true)
+            let record = container.record
+            do throws(ContainerError) {
+                try made(record)
+                let process = try launch(record, container.hold, disk: image.disk, options)
+                return try begin(record, process, options)
+            } catch {
+                try? removeFailed(record, container.hold)
+                throw error
+            }
+        }
+    }
+
+    /// Starts a container that is not running, and returns when its process runs. Where it runs already, that is no error without
+    /// streams; with them it is attached to.
+    public func start(_ container: String, options: StartOptions) async throws(ContainerError) -> ContainerSession {
+        try await BlockingWork.run { () throws(ContainerError) in
+            let record = try store.database.find(container)
+            let hold = try store.hold(record.identifier)
+            guard let disk = images.disk(root: record.root) else {
+                throw .failed("container \(record.name): the root file system of its image \(record.image) is not in the store any more")
+            }
+            guard let lock = try store.monitorLock(hold) else { return try join(record, options) }
+            _ = try store.settledStatusOfStopped(record.identifier, hold)
+            let process = try launch(record, hold, disk: disk, lock: lock, options)
+            return try begin(record, process, options)
+        }
+    }
+
+    /// A container that runs already.
+    private func join(_ record: ContainerRecord, _ options: StartOptions) throws(ContainerError) -> ContainerSession {
+        let connection = try MonitorConnection(to: store.paths(record.identifier).socket, container: record.name)
+        guard let streams = options.streams else { return ContainerSession(connection, record) }
+        return try ContainerSession.attach(connection, record, streams)
+    }
+
+    /// A monitor that has been started.
+    struct Launched {
+        let connection: MonitorConnection
+        let identifier: Int32
+    }
+
+    private func launch(
+        _ record: ContainerRecord, _ hold: borrowing ContainerStore.Hold, disk: String, _ options: StartOptions
+    ) throws(ContainerError) -> Launched {
+        guard let lock = try store.monitorLock(hold) else { throw .wrongState("container \(record.name) is running already") }
+        return try launch(record, hold, disk: disk, lock: lock, options)
+    }
+
+    private func launch(
+        _ record: ContainerRecord, _ hold: borrowing ContainerStore.Hold, disk: String, lock: consuming FileDescriptor,
+        _ options: StartOptions
+    ) throws(ContainerError) -> Launched {
+        let (configuration, paths) = (record.configuration, hold.paths)
+        try Self.checkSources(configuration.mounts)
+        guard paths.longestSocket.utf8.count <= UnixListener.maximumPathLength else {
+            throw .failed("\(paths.longestSocket): \(paths.longestSocket.utf8.count) bytes, a socket's path has at most \(UnixListener.maximumPathLength); set XDG_RUNTIME_DIR to a shorter one")
+        }
+        let runtime = store.runtime
+        try onFile(runtime) { () throws(Errno) in try makeDirectories(runtime, permissions: 0o700) }
+        // Of a monitor that was killed: nobody has the lock.
+        store.removeRunDirectory(paths)
+
+        let programs = if let given = self.programs { given } else { try EnginePrograms.find(kernel: configuration.kernel) }
+        let mac = NetworkDescription.mac(machine: record.identifier, index: 0)
+        let sandbox = SandboxConfiguration(record, mac: mac, resolver: configuration.network == .none ? .none : .host(),
+                                           time: Clock.realTimeNanoseconds())
+        let machine = MachineDescription(record, paths: paths, programs: programs, rootDisk: disk, mac: mac)
+        var container = ContainerDescription(record, paths: paths, sandbox: sandbox, terminal: options.terminal, eventLog: store.events)
+        if record.isTemporary { container.cleanup = try Self.cleanupCommand(record, root: store.root) }
+        return try MonitorProcess.start(programs.monitor, machine: machine, container: container, lock: lock, paths: paths)
+    }
+
+    /// What the monitor of a temporary container becomes at its end.
+    private static func cleanupCommand(_ record: ContainerRecord, root: String) throws(ContainerError) -> [String] {
+        let own = try onFile("/proc/self/exe") { () throws(Errno) in try CurrentProcess.executablePath() }
+        return [own, "container", "cleanup", "--root", root, record.identifier]
+    }
+
+    /// Tells the monitor what the caller wants, and waits until the process runs.
+    private func begin(_ record: ContainerRecord, _ monitor: Launched, _ options: StartOptions) throws(ContainerError) -> ContainerSession {
+        let connection = monitor.connection
+        do throws(ContainerError) {
+            if options.cleansUp { try connection.send(.promiseCleanup) }
+            guard let streams = options.streams else {
+                try ContainerSession.awaitStart(connection, .detach, record)
+                return ContainerSession(connection, record)
+            }
+            return try ContainerSession.attach(connection, record, streams)
+        } catch {
+            // Why the monitor has ended stands in its log, where it could not say it otherwise.
+            connection.waitForEnd()
+            throw error
+        }
+    }
+
+    /// A container that was to run and did not. Its monitor has ended or is about to.
+    private func removeFailed(_ record: ContainerRecord, _ hold: borrowing ContainerStore.Hold) throws(ContainerError) {
+        try store.waitForMonitor(hold)
+        try store.remove(record.identifier, hold)
+        store.note(.remove, record)
+    }
+}
