@@ -28,6 +28,8 @@ let package = Package(
         // What the guest agent decides without a system call. Sources/svmm-init, the agent itself, is Embedded Swift: Tools/agent/build.
         .target(name: "AgentCore", dependencies: ["AgentProtocol", "Wire"], swiftSettings: strict),
         .target(name: "ContainerProtocol", dependencies: ["AgentProtocol", "Wire"], swiftSettings: strict),
+        .target(name: "ContainerMonitor", dependencies: ["ContainerProtocol", "AgentProtocol", "Wire", "LinuxSystem"],
+                swiftSettings: strict),
         .target(name: "KVM", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: strict),
         .target(name: "GuestMemory", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: strict),
         .target(name: "Virtio", dependencies: ["GuestMemory", "LinuxSystem"], swiftSettings: strict),
@@ -58,7 +60,8 @@ let package = Package(
                 dependencies: ["OCI", "AgentProtocol", "ContainerProtocol", "MachineProtocol", "Wire", "LinuxSystem",
                                .product(name: "GRDB", package: "GRDB.swift")],
                 swiftSettings: strict),
-        .executableTarget(name: "svmm-vmm", dependencies: ["Machine", "MachineProtocol", "LinuxSystem"],
+        .executableTarget(name: "svmm-vmm", dependencies: ["Machine", "ContainerMonitor", "ContainerProtocol", "MachineProtocol", "Wire",
+                                                      "LinuxSystem"],
                           swiftSettings: strict),
         .executableTarget(name: "svmm",
                           dependencies: ["Containers", "AgentProtocol", "ContainerProtocol", "MachineProtocol", "LinuxSystem",

@@ -1,0 +1,105 @@
+import AgentProtocol
+import ContainerProtocol
+
+/// The main process.
+extension ContainerMonitor {
+    /// Starts it when all is set up and the first client has said what it wants, or is gone.
+    func startIfWanted() {
+        guard case .ready = phase, hasFirstClientSpoken, let link else { return }
+        let hasTerminal = container.process.terminal != nil
+        let output: GuestStream
+        var errors: GuestStream?
+        do throws(ContainerError) {
+            output = try link.makeStream()
+            if !hasTerminal { errors = try link.makeStream() }
+        } catch {
+            return cannotStart(AgentFailure(.failed, "\(error)"))
+        }
+        let main = GuestProcess(number: 0, hasTerminal: hasTerminal, output: output, errors: errors)
+        self.main = main
+        if let log { main.add(log) }
+        output.gotRoom = { [unowned self] in proceedClients() }
+        var process = container.process
+        process.streams = ProcessConfiguration.Streams(input: output.token, errors: errors?.token ?? 0, hasInput: container.hasInput)
+        phase = .starting
+        ask(.start(process)) { [unowned self] failure in
+            guard case .starting = phase else { return }
+            if let failure { return cannotStart(failure) }
+            mainHasStarted(main)
+        }
+    }
+
+    private func mainHasStarted(_ main: GuestProcess) {
+        phase = .running
+        status.state = stop.isRequested ? .stopping : .running
+        status.startTime = timers.realTime
+        status.endTime = 0
+        status.exitStatus = 0
+        status.wasOutOfMemory = false
+        restart.startTime = timers.now
+        beginHealthChecks()
+        writeStatus()
+        events.add("start")
+        for client in clients {
+            guard case .waitingForStart(let streams) = client.activity else { continue }
+            if let streams { attach(client, to: main, streams) } else { client.finish(with: .started) }
+        }
+        main.isDone = { [unowned self] in mainIsDrained() }
+        main.start()
+        stopIfPostponed()
+    }
+
+    /// The agent works, but the process does not run.
+    func cannotStart(_ failure: AgentFailure) {
+        main?.closeStreams()
+        mainHasEnded(RunEnd(end: ProcessEnd(status: failure.status), failure: Text.line(failure.text), hasRun: false))
+    }
+
+    /// The main process has ended, one way or the other; or will never run.
+    func mainHasEnded(_ end: RunEnd) {
+        guard runEnd == nil else { return }
+        runEnd = end
+        endHealthChecks()
+        stop.cancelTimers(timers)
+        status.state = .stopping
+        status.endTime = timers.realTime
+        status.exitStatus = end.end.status
+        status.wasOutOfMemory = end.end.wasOutOfMemory
+        status.failure = end.failure
+        writeStatus()
+        phase = .draining
+        guard end.hasRun, let main else { return mainIsDrained() }
+        waitForDrain(since: progress)
+        main.hasEnded(end.end)
+    }
+
+    /// Gives those who read the rest their time; whoever does nothing at all is dropped, and then the rest is.
+    private func waitForDrain(since before: UInt64) {
+        allow(Self.drainingTime) { [unowned self] in
+            let now = progress
+            if now == before {
+                let stalled = main?.sinks.compactMap { $0 as? ClientConnection }.filter(\.isFull) ?? []
+                guard !stalled.isEmpty else { return main?.closeStreams() ?? () }
+                for client in stalled { client.end() }
+            }
+            waitForDrain(since: progress)
+        }
+    }
+
+    /// Grows when a client reads.
+    var progress: UInt64 { clients.reduce(0) { $0 &+ $1.sentCount } }
+
+    /// All that it wrote has been taken.
+    private func mainIsDrained() {
+        guard case .draining = phase, let runEnd else { return }
+        timers.cancel(&patience)
+        log?.finish()
+        restart.decide(runEnd, isStopped: stop.isRequested, now: timers.now)
+        if runEnd.hasRun {
+            events.add("die", ["exitCode": "\(runEnd.end.status)", "oom": "\(runEnd.end.wasOutOfMemory)", "error": runEnd.failure])
+        }
+        if let main { tellAttached(main, runEnd) }
+        if !restart.isDue { tellWaiting(runEnd) }
+        leave()
+    }
+}

@@ -1,0 +1,9 @@
+import ContainerProtocol
+
+struct HealthState {
+}
+
+extension ContainerMonitor {
+    func beginHealthChecks() {}
+    func endHealthChecks() {}
+}
