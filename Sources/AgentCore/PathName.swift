@@ -31,4 +31,20 @@ public enum PathName {
         guard !parts.isEmpty, !parts.contains(where: isParent), !path.contains(0) else { return nil }
         return Array(parts.joined(separator: [slash]))
     }
+
+    /// A word of /proc/PID/mountinfo, in which the kernel writes blanks and backslashes as three octal digits.
+    public static func unescaped(_ word: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var rest = word[...]
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(3)
+            if byte == UInt8(ascii: "\\"), digits.count == 3, digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "7")).contains($0) }) {
+                bytes.append(digits.reduce(0) { $0 << 3 | ($1 & 7) })
+                rest = rest.dropFirst(3)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return bytes
+    }
 }

@@ -4,6 +4,7 @@ import AgentProtocol
 extension Agent {
     func start(_ number: UInt32, _ configuration: ProcessConfiguration, _ request: UInt32) throws(AgentFailure) {
         let sandbox = try requireSandbox()
+        guard case .no = ending else { throw AgentFailure(.failed, "the container is being stopped") }
         guard processes[number] == nil else {
             throw AgentFailure(.failed, number == 0 ? "the container's process runs already" : "there is a process \(number) already")
         }
@@ -91,7 +92,7 @@ extension Agent {
         // The report is complete now.
         advance(process)
         guard case .running = process.state else { return }
-        let kills = sandbox?.cgroup.outOfMemoryKills ?? 0
+        let kills = tellKills()
         process.state = .ended(status: status, wasOutOfMemory: status != 0 && kills > process.killsBefore)
         process.streams.processHasEnded()
         advance(process)

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -58,7 +59,7 @@ static inline int agent_openat2(int directory, const char *path, int flags, unsi
 
 static inline int agent_set_nonblocking(int fd) { return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
 static inline int agent_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 3); }
-static inline int agent_close_others(unsigned first) { return (int)syscall(436, first, ~0u, 0); } /* close_range(2) */
+static inline int agent_close_range(unsigned first, unsigned last) { return (int)syscall(436, first, last, 0); }
 
 /* Processes */
 
@@ -172,6 +173,7 @@ struct agent_input_event {
 
 static inline dev_t agent_device(unsigned major, unsigned minor) { return makedev(major, minor); }
 
+static inline unsigned agent_device_major(dev_t device) { return major(device); }
 static inline unsigned agent_device_minor(dev_t device) { return minor(device); }
 
 /* Clocks */
@@ -249,6 +251,8 @@ static inline int agent_readable_count(int fd)
 }
 
 /* Files */
+
+static inline long agent_utime_omit(void) { return UTIME_OMIT; }
 
 static inline const char *agent_entry_name(const struct dirent *entry) { return entry->d_name; }
 

@@ -7,22 +7,43 @@ final class Agent {
     let control: Control
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 4096)
     let children: Channel
+    private var memory: Channel?
+    private var toldKills: UInt64 = 0
+    private var buttons: [Channel] = []
+    var timer: Channel
     var sandbox: Sandbox?
     var processes: [UInt32: ContainerProcess] = [:]
+    private var jobs: [UInt32: Job] = [:]
+    private var jobCount: UInt32 = 0
+    var ending = Ending.no
 
     static let maximumProcesses = 1024
+    private static let maximumJobs = 64
 
     init() throws(Errno) {
         loop = try Loop()
         control = try Control(loop)
         children = Channel(owning: try descriptor(agent_child_signals()), .children, loop)
         children.want(Channel.readable)
+        timer = Channel(owning: try descriptor(timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC))), .timer, loop)
+        timer.want(Channel.readable)
+        control.send(.hello(version: AgentChannel.version, milliseconds: UInt32(truncatingIfNeeded: agent_nanoseconds() / 1_000_000)))
+        for name in names(in: "/dev/input") where name.starts(with: Array("event".utf8)) {
+            let file = agent_open("/dev/input/" + text(name), O_RDONLY, 0)
+            guard file >= 0 else { continue }
+            let button = Channel(owning: file, .button(file), loop)
+            button.want(Channel.readable)
+            buttons.append(button)
+        }
     }
 
+    /// Returns when the machine is to be switched off.
     func run() {
-        control.send(.hello(version: AgentChannel.version, milliseconds: UInt32(truncatingIfNeeded: agent_nanoseconds() / 1_000_000)))
-        while !control.isLost {
+        while true {
             loop.wait { key in handle(key) }
+            if control.isLost { end(.lost) }
+            proceed()
+            if isAtEnd { return }
         }
     }
 
@@ -30,9 +51,39 @@ final class Agent {
         switch key {
         case .control: control.advance(scratch) { number, request in serve(number, request) }
         case .children: reap()
+        case .memory: tellKills()
+        case .timer: timeHasCome()
+        case .button(let file): if buttonIsPressed(file) { end(.button) }
         case .process(let number): if let process = processes[number] { advance(process) }
-        default: break
+        case .job(let number):
+            if let job = jobs[number], let reply = job.advance(scratch) {
+                jobs[number] = nil
+                control.send(.reply(request: job.request, reply))
+            }
         }
+    }
+
+    /// Whether the power button was pressed, not released.
+    private func buttonIsPressed(_ file: Int32) -> Bool {
+        var event = agent_input_event()
+        var isPressed = false
+        while read(file, &event, MemoryLayout<agent_input_event>.size) == MemoryLayout<agent_input_event>.size {
+            // EV_KEY, KEY_POWER
+            if event.type == 1, event.code == 116, event.value == 1 { isPressed = true }
+        }
+        return isPressed
+    }
+
+    /// How many processes were killed for want of memory; the host is told what it does not know yet.
+    @discardableResult
+    func tellKills() -> UInt64 {
+        guard let sandbox else { return 0 }
+        let kills = sandbox.cgroup.outOfMemoryKills
+        if kills > toldKills {
+            toldKills = kills
+            control.send(.outOfMemory(count: UInt32(truncatingIfNeeded: kills)))
+        }
+        return kills
     }
 
     private func serve(_ number: UInt32, _ request: AgentRequest) {
@@ -48,7 +99,12 @@ final class Agent {
         switch request {
         case .setUp(let configuration):
             guard sandbox == nil else { throw AgentFailure(.failed, "the container has been set up before") }
-            sandbox = try Sandbox(configuration)
+            let new = try Sandbox(configuration)
+            sandbox = new
+            if let events = new.cgroup.memoryEvents {
+                memory = Channel(owning: events, .memory, loop)
+                memory?.want(Channel.urgent)
+            }
             return .done
         case .start(let configuration):
             try start(0, configuration, number)
@@ -63,8 +119,33 @@ final class Agent {
         case .resize(let process, let size):
             try running(process).streams.resize(size)
             return .done
-        default: throw AgentFailure(.failed, "not done yet")
+        case .statistics: return .statistics(try requireSandbox().statistics)
+        case .processes: return .processes(try requireSandbox().processes)
+        case .freeze(let isFrozen):
+            try requireSandbox().cgroup.freeze(isFrozen)
+            return .done
+        case .archive(let path, let stream):
+            let sandbox = try requireSandbox()
+            try startJob(number) {() throws(AgentFailure) in try sandbox.archive(path, to: stream) }
+            return nil
+        case .extract(let path, let stream):
+            let sandbox = try requireSandbox()
+            try startJob(number) {() throws(AgentFailure) in try sandbox.extract(path, from: stream) }
+            return nil
+        case .status(let path): return .status(try requireSandbox().status(path))
+        case .setTime(let time):
+            guard agent_set_clock(time) == 0 else { throw AgentFailure(.failed, "clock: \(Errno.current.text)") }
+            return .done
+        case .shutDown(let syncs):
+            end(.request(number, syncs: syncs))
+            return nil
         }
+    }
+
+    private func startJob(_ request: UInt32, _ work: () throws(AgentFailure) -> Void) throws(AgentFailure) {
+        guard jobs.count < Self.maximumJobs else { throw AgentFailure(.failed, "\(jobs.count) archives are under way, no more are possible") }
+        jobCount &+= 1
+        jobs[jobCount] = try Job(jobCount, request, loop, work)
     }
 
     private func running(_ number: UInt32) throws(AgentFailure) -> ContainerProcess {

@@ -7,7 +7,10 @@ final class Control {
     private var reader = FrameReader()
     private var waiting: [UInt8] = []
     private var sent = 0
-    private(set) var isLost = false
+    private(set) var isLost = false {
+        // An end is there to be read again and again.
+        didSet { channel.want(0) }
+    }
     /// While the host takes no answers it gets no new ones.
     private static let backlog = 1 << 20
 
@@ -40,6 +43,7 @@ final class Control {
     }
 
     private func watch() {
+        guard !isLost else { return }
         channel.want((waiting.count - sent < Self.backlog ? Channel.readable : 0) | (waiting.isEmpty ? 0 : Channel.writable))
     }
 

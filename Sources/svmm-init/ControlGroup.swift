@@ -7,7 +7,7 @@ struct ControlGroup {
     static let path = root + "/container"
     /// For clone3(2).
     let directory: Int32
-    /// Tells of out-of-memory kills; nil when the kernel counts no memory.
+    /// Tells of out-of-memory kills: urgent data (POLLPRI) each time that there is news. nil when the kernel counts no memory.
     let memoryEvents: Int32?
 
     init(processLimit: UInt32) throws(AgentFailure) {

@@ -10,7 +10,6 @@ struct Main {
         } catch {
             log("no connection with the host: \(error.text)")
         }
-        sync()
         reboot(RB_POWER_OFF)
     }
 

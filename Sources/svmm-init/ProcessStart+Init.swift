@@ -17,7 +17,7 @@ extension ProcessStart {
             return
         }
         // The report, and the streams, whose ends are the program's.
-        _ = agent_close_others(0)
+        _ = agent_close_range(0, UInt32.max)
         attend(child)
     }
 

@@ -31,6 +31,7 @@ struct ProcessStart {
     private func become() throws(AgentFailure) {
         // Nothing of a half-made process is the container's to look at.
         _ = agent_prctl(PR_SET_DUMPABLE, 0, 0)
+        closeOthers()
         agent_restore_signals()
         setsid()
         try setLimits()
@@ -43,6 +44,19 @@ struct ProcessStart {
         try takeIdentity(identity)
         if configuration.hasInit, case .main = place { try standAside() }
         try execute(environment)
+    }
+
+    /// Closes what belongs to the agent and to other processes: whoever waits for the end of a pipe must not wait for this one.
+    private func closeOthers() {
+        var kept = ends + [report]
+        if case .joining(let mounts, let cgroup) = place { kept += [mounts, cgroup] }
+        kept.sort()
+        var next: UInt32 = 3
+        for file in kept.compactMap({ UInt32(exactly: $0) }) where file >= next {
+            if file > next { _ = agent_close_range(next, file - 1) }
+            next = file + 1
+        }
+        _ = agent_close_range(next, UInt32.max)
     }
 
     private func setLimits() throws(AgentFailure) {

@@ -8,13 +8,17 @@ import AgentProtocol
 final class Sandbox {
     static let container = "/container"
     static let overlay = "/overlay"
-    private static let image = "/image"
-    private static let writable = "/writable"
+    static let image = "/image"
+    static let writable = "/writable"
+    static let volumes = "/volumes"
+    static let deviceShares = "/shares"
 
     let configuration: SandboxConfiguration
     let cgroup: ControlGroup
     /// The directory of the container's pseudoterminals.
     private(set) var terminals: Int32 = -1
+    /// The container's root, as the agent sees it.
+    private(set) var root: Int32 = -1
     /// Shares' devices that are mounted, by their tags.
     var shares: [String] = []
     /// Volumes prepared so far.
@@ -40,6 +44,7 @@ final class Sandbox {
             _ = try resolver.find("/proc", making: .directory)
             try remount(Self.container, Int32(MS_RDONLY))
         }
+        root = agent_open(Self.container, AGENT_O_PATH | O_DIRECTORY, 0)
     }
 
     private func mountRoot() throws(AgentFailure) {
@@ -101,6 +106,14 @@ final class Sandbox {
         let links = [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
                      ("stderr", "/proc/self/fd/2"), ("ptmx", "pts/ptmx"), ("core", "/proc/kcore")]
         for (name, target) in links { symlink(target, devices + name) }
+    }
+
+    /// Lets go of the container's file systems, so that they can be unmounted.
+    func letGo() {
+        if terminals >= 0 { close(terminals) }
+        if root >= 0 { close(root) }
+        terminals = -1
+        root = -1
     }
 
     private func setIdentity() throws(AgentFailure) {
