@@ -67,6 +67,9 @@ let package = Package(
                     dependencies: ["Machine", "Devices", "Virtio", "KVM", "GuestMemory", "MachineProtocol", "LinuxSystem",
                                    "TestSupport"],
                     swiftSettings: strict),
+        .testTarget(name: "ContainerMonitorTests",
+                    dependencies: ["ContainerMonitor", "ContainerProtocol", "AgentProtocol", "Wire", "LinuxSystem", "TestSupport"],
+                    swiftSettings: strict),
         .testTarget(name: "CommandLineTests", dependencies: ["svmm", "MachineProtocol"], swiftSettings: strict),
         // The programs are built with the tests, which start them.
         .testTarget(name: "PayloadTests",

@@ -20,6 +20,7 @@ extension ContainerMonitor {
         isConcluding = true
         waitForClients(since: progress)
         while isConcluding, clients.contains(where: \.hasUnsent) { loop.run() }
+        isConcluding = false
         timers.cancel(&patience)
         let isPromised = isCleanupPromised
         releaseLock()

@@ -66,35 +66,42 @@ extension ContainerMonitor {
         status.exitStatus = end.end.status
         status.wasOutOfMemory = end.end.wasOutOfMemory
         status.failure = end.failure
+        isPaused = false
         writeStatus()
         phase = .draining
         guard end.hasRun, let main else { return mainIsDrained() }
-        waitForDrain(since: progress)
+        waitForDrain(since: progress, idleFor: 0)
         main.hasEnded(end.end)
     }
 
+    /// Periods in which those that take what the main process wrote may do nothing at all when the end waits for them.
+    private static let idlePeriods = 10
+    private static let idlePeriod: UInt64 = .seconds(1)
+
     /// Gives those who read the rest their time; whoever does nothing at all is dropped, and then the rest is.
-    private func waitForDrain(since before: UInt64) {
-        allow(Self.drainingTime) { [unowned self] in
+    private func waitForDrain(since before: UInt64, idleFor periods: Int) {
+        allow(Self.idlePeriod) { [unowned self] in
             let now = progress
-            if now == before {
-                let stalled = main?.sinks.compactMap { $0 as? ClientConnection }.filter(\.isFull) ?? []
-                guard !stalled.isEmpty else { return main?.closeStreams() ?? () }
-                for client in stalled { client.end() }
-            }
-            waitForDrain(since: progress)
+            guard now == before else { return waitForDrain(since: now, idleFor: 0) }
+            let stalled = main?.sinks.compactMap { $0 as? ClientConnection }.filter(\.isFull) ?? []
+            // A guest that runs no further sends no more, and no ends of streams either.
+            let isPatient = machineEnd == nil || !stalled.isEmpty
+            if isPatient, periods + 1 < Self.idlePeriods { return waitForDrain(since: now, idleFor: periods + 1) }
+            if stalled.isEmpty { main?.closeStreams() }
+            for client in stalled { client.end() }
+            if !stalled.isEmpty { waitForDrain(since: progress, idleFor: 0) }
         }
     }
 
-    /// Grows when a client reads.
-    var progress: UInt64 { clients.reduce(0) { $0 &+ $1.sentCount } }
+    /// Grows when a client reads, or a process's output is taken.
+    var progress: UInt64 { clients.reduce(main?.takenCount ?? 0) { $0 &+ $1.sentCount } }
 
     /// All that it wrote has been taken.
     private func mainIsDrained() {
         guard case .draining = phase, let runEnd else { return }
         timers.cancel(&patience)
         log?.finish()
-        restart.decide(runEnd, isStopped: stop.isRequested, now: timers.now)
+        restart.decide(runEnd, isStopped: stop.isEndWanted, now: timers.now)
         if runEnd.hasRun {
             events.add("die", ["exitCode": "\(runEnd.end.status)", "oom": "\(runEnd.end.wasOutOfMemory)", "error": runEnd.failure])
         }

@@ -4,6 +4,8 @@ import ContainerProtocol
 /// How far the container's end on request is.
 struct StopState {
     var isRequested = false
+    /// Whether the container is not to be started again: also after a signal that says so.
+    fileprivate(set) var isEndWanted = false
     /// Seconds, for a main process that is just being started.
     fileprivate var postponed: UInt32?
     /// When the main process gets SIGKILL, and when the machine is killed.
@@ -29,7 +31,7 @@ extension ContainerMonitor {
         let seconds = timeout ?? container.stopTimeout
         let isFirst = !stop.isRequested
         stop.isRequested = true
-        status.wasStopped = true
+        wantEnd()
         switch phase {
         case .preparing, .booting, .settingUp, .ready:
             if verdict == nil {
@@ -49,6 +51,12 @@ extension ContainerMonitor {
         case .resting: finish()
         case .draining, .leaving, .ending, .over: break
         }
+    }
+
+    /// A user wants the container's end.
+    func wantEnd() {
+        stop.isEndWanted = true
+        status.wasStopped = true
     }
 
     /// The main process runs: what was asked before is done now.
