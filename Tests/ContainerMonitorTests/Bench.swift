@@ -116,6 +116,9 @@ final class Bench: @unchecked Sendable {
 
     func connect() throws -> FakeClient { FakeClient(try .connected(toUnixSocket: socket)) }
 
+    /// Returns when the monitor has dealt with all that was sent before: it accepts and answers another client after that.
+    func settle() throws { _ = try connect().ask(.status) }
+
     /// The first client goes.
     func dropFirst() { first = nil }
 

@@ -50,6 +50,9 @@ class Peer {
         return try read(size)
     }
 
+    /// Whether nothing has come, nor the end.
+    var isSilent: Bool { waitForInput(descriptor.raw, or: -1, within: 0) == nil }
+
     func endSending() throws { try LinuxSystem.endSending(descriptor.raw) }
 }
 

@@ -114,7 +114,7 @@ struct LifeTests {
         let client = try #require(bench.first)
         try client.send(.attach([]))
         // Of the container's own connection, so that what was sent has been read.
-        _ = try bench.connect().ask(.status)
+        try bench.settle()
         bench.onLoop {
             $0.machineHasFailed("--memory: too much")
             _ = $0.conclude()

@@ -114,9 +114,7 @@ extension ContainerMonitor: ClientHandler {
         case .processes: askForProcesses(client)
         case .status: client.send(.status(status))
         case .rename(let name):
-            let old = events.name
             events.name = name
-            events.add("rename", ["oldName": old])
             client.send(.done)
         case .archive(let path): archive(path, for: client)
         case .extract(let path): extract(path, for: client)
@@ -205,9 +203,11 @@ extension ContainerMonitor: ClientHandler {
 
     private func takeSignal(_ number: UInt8, from client: ClientConnection) {
         if case .process(let process, _) = client.activity {
-            signal(client) { .signal(process: process.number, signal: number) }
-            if process.number == 0 { noteSignal(number) }
-            return
+            if process.number == 0 {
+                noteSignal(number)
+                events.add("kill", ["signal": "\(number)"])
+            }
+            return signal(client) { .signal(process: process.number, signal: number) }
         }
         guard case .running = phase else {
             return client.finish(with: .failed(status: 125, "the container's process does not run"))
@@ -228,7 +228,6 @@ extension ContainerMonitor: ClientHandler {
 
     /// Who sends the signal that ends a container does not want it back.
     private func noteSignal(_ number: UInt8) {
-        events.add("kill", ["signal": "\(number)"])
         if number == 9 || number == container.sandbox.stopSignal { wantEnd() }
     }
 }

@@ -13,7 +13,7 @@ extension ContainerMonitor {
     public func conclude() -> [String] {
         if runEnd == nil || !phase.isOver { machineHasFailed("the container's monitor ended early") }
         status.state = .exited
-        writeStatus(isDurable: true)
+        writeStatus(isDurable: !container.isRemovedAtEnd)
         acceptor?.close()
         link?.close()
         main?.closeStreams()

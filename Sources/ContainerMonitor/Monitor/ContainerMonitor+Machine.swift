@@ -121,7 +121,12 @@ extension ContainerMonitor {
         }
         phase = .leaving
         allow(Self.leavingTime) { [unowned self] in endMachine() }
-        agent.send(.shutDown(syncs: restart.isDue || !container.isRemovedAtEnd)) { [unowned self] _ in endMachine() }
+        let syncs = restart.isDue || !container.isRemovedAtEnd
+        agent.send(.shutDown(syncs: syncs)) { [unowned self] result in
+            // An agent that refuses is at it already, because of the power button: it then powers off, or is gone.
+            if case .failure = result, syncs { return }
+            endMachine()
+        }
     }
 
     /// No machine is left: starts the next, or ends.

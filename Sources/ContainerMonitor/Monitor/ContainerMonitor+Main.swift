@@ -3,9 +3,9 @@ import ContainerProtocol
 
 /// The main process.
 extension ContainerMonitor {
-    /// Starts it when all is set up and the first client has said what it wants, or is gone.
+    /// Starts it when all is set up, or about to be, and the first client has said what it wants, or is gone.
     func startIfWanted() {
-        guard case .ready = phase, hasFirstClientSpoken, let link else { return }
+        guard phase.allowsStart, hasFirstClientSpoken, let link else { return }
         let hasTerminal = container.process.terminal != nil
         let output: GuestStream
         var errors: GuestStream?
@@ -51,6 +51,7 @@ extension ContainerMonitor {
 
     /// The agent works, but the process does not run.
     func cannotStart(_ failure: AgentFailure) {
+        guard runEnd == nil else { return }
         main?.closeStreams()
         mainHasEnded(RunEnd(end: ProcessEnd(status: failure.status), failure: Text.line(failure.text), hasRun: false))
     }
@@ -83,7 +84,7 @@ extension ContainerMonitor {
         allow(Self.idlePeriod) { [unowned self] in
             let now = progress
             guard now == before else { return waitForDrain(since: now, idleFor: 0) }
-            let stalled = main?.sinks.compactMap { $0 as? ClientConnection }.filter(\.isFull) ?? []
+            let stalled = stalledClients
             // A guest that runs no further sends no more, and no ends of streams either.
             let isPatient = machineEnd == nil || !stalled.isEmpty
             if isPatient, periods + 1 < Self.idlePeriods { return waitForDrain(since: now, idleFor: periods + 1) }
@@ -92,6 +93,9 @@ extension ContainerMonitor {
             if !stalled.isEmpty { waitForDrain(since: progress, idleFor: 0) }
         }
     }
+
+    /// Those that the main process has to wait for.
+    var stalledClients: [ClientConnection] { main?.sinks.compactMap { $0 as? ClientConnection }.filter(\.isFull) ?? [] }
 
     /// Grows when a client reads, or a process's output is taken.
     var progress: UInt64 { clients.reduce(main?.takenCount ?? 0) { $0 &+ $1.sentCount } }
@@ -108,5 +112,14 @@ extension ContainerMonitor {
         if let main { tellAttached(main, runEnd) }
         if !restart.isDue { tellWaiting(runEnd) }
         leave()
+    }
+}
+
+extension ContainerMonitor.Phase {
+    fileprivate var allowsStart: Bool {
+        switch self {
+        case .settingUp, .ready: true
+        default: false
+        }
     }
 }

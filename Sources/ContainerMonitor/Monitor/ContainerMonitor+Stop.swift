@@ -11,10 +11,12 @@ struct StopState {
     /// When the main process gets SIGKILL, and when the machine is killed.
     fileprivate var processTimer: Timers.Token?
     fileprivate var machineTimer: Timers.Token?
+    fileprivate var stallTimer: Timers.Token?
 
     mutating func cancelTimers(_ timers: Timers) {
         timers.cancel(&processTimer)
         timers.cancel(&machineTimer)
+        timers.cancel(&stallTimer)
     }
 }
 
@@ -23,6 +25,7 @@ extension ContainerMonitor {
     /// Time beyond the container's own, in which the guest has to have done what it was asked: for SIGKILL, then for the machine.
     private static let processSlack: UInt64 = .seconds(2)
     private static let machineSlack: UInt64 = .seconds(6)
+    private static let stallTime: UInt64 = .seconds(2)
 
     /// Has the container end: the stop signal, SIGKILL so many seconds later, the machine's end when that does not help either.
     ///
@@ -84,5 +87,15 @@ extension ContainerMonitor {
             ask(.signal(process: 0, signal: Self.killSignal)) { _ in }
         }
         stop.machineTimer = timers.after(time + Self.machineSlack) { [unowned self] in kill() }
+        dropStalled(since: progress)
+    }
+
+    /// The end of a process is not told before what it wrote is taken: clients that do not read at all do not keep it from that.
+    private func dropStalled(since before: UInt64) {
+        stop.stallTimer = timers.after(Self.stallTime) { [unowned self] in
+            let now = progress
+            if now == before { for client in stalledClients { client.end() } }
+            dropStalled(since: now)
+        }
     }
 }
