@@ -20,6 +20,8 @@ let package = Package(
         .target(name: "Wire", swiftSettings: strict),
         .target(name: "MachineProtocol", dependencies: ["Wire"], swiftSettings: strict),
         .target(name: "AgentProtocol", dependencies: ["Wire"], swiftSettings: strict),
+        // What the guest agent decides without a system call. Sources/svmm-init, the agent itself, is Embedded Swift: Tools/agent/build.
+        .target(name: "AgentCore", dependencies: ["AgentProtocol", "Wire"], swiftSettings: strict),
         .target(name: "ContainerProtocol", dependencies: ["AgentProtocol", "Wire"], swiftSettings: strict),
         .target(name: "ContainerMonitor", dependencies: ["ContainerProtocol", "AgentProtocol", "Wire", "LinuxSystem"],
                 swiftSettings: strict),
