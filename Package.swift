@@ -100,6 +100,9 @@ let package = Package(
                                    .product(name: "NIOHTTP1", package: "swift-nio"),
                                    .product(name: "NIOPosix", package: "swift-nio")],
                     swiftSettings: strict),
+        .testTarget(name: "ContainerMonitorTests",
+                    dependencies: ["ContainerMonitor", "ContainerProtocol", "AgentProtocol", "Wire", "LinuxSystem", "TestSupport"],
+                    swiftSettings: strict),
         .testTarget(name: "CommandLineTests", dependencies: ["svmm", "MachineProtocol"], swiftSettings: strict),
         // The programs are built with the tests, which start them.
         .testTarget(name: "PayloadTests",

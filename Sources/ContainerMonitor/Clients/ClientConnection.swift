@@ -63,7 +63,9 @@ final class ClientConnection {
     /// Whether it has to read before it is sent more of a stream.
     var isFull: Bool { !isOver && unsent.count >= Self.limit }
     var hasUnsent: Bool { !isOver && !unsent.isEmpty }
-    var isIdle: Bool { if case .nothing = activity { !hasPromisedCleanup } else { false } }
+    var isBetweenRequests: Bool { if case .nothing = activity { true } else { false } }
+    /// Whether nothing is lost with it.
+    var isIdle: Bool { isBetweenRequests && !hasPromisedCleanup }
 
     func send(_ message: MonitorMessage) {
         guard !isOver else { return }
@@ -111,8 +113,9 @@ final class ClientConnection {
         handler.hasEnded(self)
     }
 
-    /// Whether there was one, or an offence that has ended the connection.
+    /// Whether there was one.
     private func takeNext() -> Bool {
+        guard !endsWhenSent else { return false }
         switch frames.next() {
         case .incomplete:
             needsMore = true
@@ -129,10 +132,12 @@ final class ClientConnection {
         return true
     }
 
-    private func refuse(_ what: String) {
+    /// Ends the connection of a client that does not keep to the protocol.
+    func refuse(_ what: String) {
+        hasStoppedSending = true
+        needsMore = false
         send(.failed(status: 125, "the client sent \(what)"))
         endWhenSent()
-        hasStoppedSending = true
     }
 
     private func handle(_ readiness: Readiness) {

@@ -37,6 +37,8 @@ final class GuestProcess {
     /// The agent has said that it runs.
     private(set) var hasStarted = false
     private var wasDone = false
+    /// Bytes of its output so far.
+    private(set) var takenCount: UInt64 = 0
 
     init(number: UInt32, hasTerminal: Bool, output: GuestStream?, errors: GuestStream?) {
         self.number = number
@@ -45,7 +47,8 @@ final class GuestProcess {
         self.errors = errors
         for (stream, kind) in [(output, OutputKind.output), (errors, .errors)] {
             stream?.take = { [unowned self] bytes in
-                for sink in self.sinks { sink.take(bytes, kind) }
+                takenCount &+= UInt64(bytes.count)
+                for sink in sinks { sink.take(bytes, kind) }
                 updatePauses()
             }
             stream?.ended = { [unowned self] in checkWhetherDone() }

@@ -47,11 +47,13 @@ extension ContainerMonitor {
         var sandbox = container.sandbox
         if sandbox.time != 0 { sandbox.time = timers.realTime }
         ask(.setUp(sandbox)) { [unowned self] failure in
-            guard case .settingUp = phase else { return }
             if let failure { return cannotStart(failure) }
+            guard case .settingUp = phase else { return }
             phase = .ready
             startIfWanted()
         }
+        // Requests are served in their order: this one need not wait for the answer.
+        startIfWanted()
     }
 
     private func takeEnd(of number: UInt32, _ end: ProcessEnd) {

@@ -38,13 +38,9 @@ extension ContainerMonitor {
     /// Those with a session of the main process.
     func tellAttached(_ main: GuestProcess, _ end: RunEnd) {
         for client in clients {
-            switch client.activity {
-            case .process(let process, _) where process === main:
-                main.remove(client)
-                client.finish(with: end.sessionMessage)
-            case .waitingForStart where !end.hasRun && !restart.isDue: client.finish(with: end.startMessage)
-            default: break
-            }
+            guard case .process(let process, _) = client.activity, process === main else { continue }
+            main.remove(client)
+            client.finish(with: end.sessionMessage)
         }
     }
 
@@ -93,6 +89,7 @@ extension ContainerMonitor: ClientHandler {
     }
 
     func take(_ message: ClientMessage, from client: ClientConnection) {
+        if message.isRequest, !client.isBetweenRequests { return client.refuse("a request while another is under way") }
         switch message {
         case .attach(let streams): attach(client, streams)
         case .detach: wantsStart(client, nil)
@@ -100,12 +97,15 @@ extension ContainerMonitor: ClientHandler {
         case .input(let bytes): takeInput(bytes, from: client)
         case .endOfInput: endInput(of: client)
         case .resize(let size):
-            guard case .process(let process, let streams) = client.activity, streams.contains(.input) || process.hasTerminal else { return }
+            guard case .process(let process, _) = client.activity, process.hasTerminal else { return }
             signal(client) { .resize(process: process.number, size) }
         case .signal(let number): takeSignal(number, from: client)
         case .stop(let timeout):
-            if case .over = phase { return client.finish(with: (runEnd ?? RunEnd(end: ProcessEnd(status: 125))).message) }
-            if case .process = client.activity {} else { waitForEnd(client) }
+            switch client.activity {
+            case .process: break
+            case .archive, .extract: return client.refuse("stop while a request is under way")
+            case .nothing, .asking, .waitingForStart, .waitingForEnd: waitForEnd(client)
+            }
             requestStop(after: timeout)
         case .wait: waitForEnd(client)
         case .promiseCleanup: client.hasPromisedCleanup = true
@@ -114,9 +114,7 @@ extension ContainerMonitor: ClientHandler {
         case .processes: askForProcesses(client)
         case .status: client.send(.status(status))
         case .rename(let name):
-            let old = events.name
             events.name = name
-            events.add("rename", ["oldName": old])
             client.send(.done)
         case .archive(let path): archive(path, for: client)
         case .extract(let path): extract(path, for: client)
@@ -205,9 +203,11 @@ extension ContainerMonitor: ClientHandler {
 
     private func takeSignal(_ number: UInt8, from client: ClientConnection) {
         if case .process(let process, _) = client.activity {
-            signal(client) { .signal(process: process.number, signal: number) }
-            if process.number == 0 { noteSignal(number) }
-            return
+            if process.number == 0 {
+                noteSignal(number)
+                events.add("kill", ["signal": "\(number)"])
+            }
+            return signal(client) { .signal(process: process.number, signal: number) }
         }
         guard case .running = phase else {
             return client.finish(with: .failed(status: 125, "the container's process does not run"))
@@ -228,10 +228,16 @@ extension ContainerMonitor: ClientHandler {
 
     /// Who sends the signal that ends a container does not want it back.
     private func noteSignal(_ number: UInt8) {
-        events.add("kill", ["signal": "\(number)"])
-        if number == 9 || number == container.sandbox.stopSignal {
-            stop.isRequested = true
-            status.wasStopped = true
+        if number == 9 || number == container.sandbox.stopSignal { wantEnd() }
+    }
+}
+
+extension ClientMessage {
+    /// Whether it asks for something that may only be asked when nothing else is.
+    fileprivate var isRequest: Bool {
+        switch self {
+        case .input, .endOfInput, .resize, .signal, .stop, .promiseCleanup: false
+        case .attach, .detach, .execute, .wait, .pause, .statistics, .processes, .status, .rename, .archive, .extract, .pathStatus: true
         }
     }
 }

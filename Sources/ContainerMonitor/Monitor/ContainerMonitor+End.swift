@@ -13,13 +13,14 @@ extension ContainerMonitor {
     public func conclude() -> [String] {
         if runEnd == nil || !phase.isOver { machineHasFailed("the container's monitor ended early") }
         status.state = .exited
-        writeStatus(isDurable: true)
+        writeStatus(isDurable: !container.isRemovedAtEnd)
         acceptor?.close()
         link?.close()
         main?.closeStreams()
         isConcluding = true
         waitForClients(since: progress)
         while isConcluding, clients.contains(where: \.hasUnsent) { loop.run() }
+        isConcluding = false
         timers.cancel(&patience)
         let isPromised = isCleanupPromised
         releaseLock()

@@ -8,7 +8,6 @@ extension ContainerMonitor {
     private static let hangUpSignal: UInt8 = 1
 
     func execute(_ configuration: ProcessConfiguration, _ streams: AttachedStreams, for client: ClientConnection) {
-        guard case .nothing = client.activity else { return client.send(.failed(status: 125, "the connection has another session")) }
         do throws(ContainerError) {
             let process = try makeProcess(configuration, streams)
             client.activity = .asking

@@ -12,11 +12,9 @@ public enum MachineEnd: Equatable, Sendable {
 /// The machine's way from one to the next.
 extension ContainerMonitor {
     /// How long a machine may take to boot until its agent says hello: more than any does, also in a slow emulation.
-    static let bootTime: UInt64 = .seconds(120)
+    static let bootTime: UInt64 = .seconds(60)
     /// How long the agent may take to unmount.
     static let leavingTime: UInt64 = .seconds(30)
-    /// How long those that take what the main process wrote may do nothing at all, when that is what the end waits for.
-    static let drainingTime: UInt64 = .seconds(10)
 
     /// A machine runs. Before the loop does.
     public func machineHasStarted() {
@@ -32,6 +30,7 @@ extension ContainerMonitor {
     public func machineHasEnded(_ end: MachineEnd) {
         guard machineEnd == nil else { return }
         machineEnd = end
+        // What the main process wrote may still be in the device's buffers.
         if case .draining = phase { return }
         endMachine()
     }
@@ -40,7 +39,7 @@ extension ContainerMonitor {
     public func machineIsGone() {
         isMachineUp = false
         link?.end()
-        if runEnd == nil { mainHasEnded(verdict ?? Self.verdict(on: machineEnd, isStopping: stop.isRequested, hasRun: hasRun)) }
+        if runEnd == nil { mainHasEnded(verdict ?? Self.verdict(on: machineEnd, isStopping: stop.isEndWanted, hasRun: hasRun)) }
         endOtherProcesses()
         switch phase {
         case .draining, .resting, .over: break
@@ -50,12 +49,11 @@ extension ContainerMonitor {
 
     /// The machine could not be built or started, or the monitor fails: this is the end.
     public func machineHasFailed(_ text: String) {
-        guard case .over = phase else {
-            isMachineUp = false
-            if runEnd == nil { mainHasEnded(RunEnd(end: ProcessEnd(status: 125), failure: text, hasRun: hasRun)) }
-            main?.closeStreams()
-            return finish()
-        }
+        if case .over = phase { return }
+        isMachineUp = false
+        if runEnd == nil { mainHasEnded(RunEnd(end: ProcessEnd(status: 125), failure: text, hasRun: hasRun)) }
+        main?.closeStreams()
+        finish()
     }
 
     /// A signal for the monitor itself: the first asks the container to stop, another ends it.
@@ -96,22 +94,21 @@ extension ContainerMonitor {
     /// Ends the main process with the machine.
     func kill() {
         if runEnd == nil, verdict == nil { verdict = RunEnd(end: ProcessEnd(status: 137), hasRun: hasRun) }
-        stop.isRequested = true
-        status.wasStopped = true
+        wantEnd()
         if case .resting = phase { return finish() }
         endMachine()
     }
 
     /// The machine is wanted no more.
     func endMachine() {
-        timers.cancel(&patience)
         switch phase {
         case .ending, .resting, .over: return
-        case .draining: phase = .draining
-        default: phase = .ending
+        case .draining: break
+        default:
+            timers.cancel(&patience)
+            phase = .ending
         }
-        guard isMachineUp else { return }
-        machine?.endMachine()
+        if isMachineUp { machine?.endMachine() }
     }
 
     /// All that the main process wrote has been taken, and who waited for it knows: the machine may go.
@@ -124,13 +121,18 @@ extension ContainerMonitor {
         }
         phase = .leaving
         allow(Self.leavingTime) { [unowned self] in endMachine() }
-        agent.send(.shutDown(syncs: restart.isDue || !container.isRemovedAtEnd)) { [unowned self] _ in endMachine() }
+        let syncs = restart.isDue || !container.isRemovedAtEnd
+        agent.send(.shutDown(syncs: syncs)) { [unowned self] result in
+            // An agent that refuses is at it already, because of the power button: it then powers off, or is gone.
+            if case .failure = result, syncs { return }
+            endMachine()
+        }
     }
 
     /// No machine is left: starts the next, or ends.
     private func goOn() {
         timers.cancel(&patience)
-        guard restart.isDue, !stop.isRequested else { return finish() }
+        guard restart.isDue, !stop.isEndWanted else { return finish() }
         rest()
     }
 

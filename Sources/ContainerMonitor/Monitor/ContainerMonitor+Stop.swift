@@ -4,15 +4,19 @@ import ContainerProtocol
 /// How far the container's end on request is.
 struct StopState {
     var isRequested = false
+    /// Whether the container is not to be started again: also after a signal that says so.
+    fileprivate(set) var isEndWanted = false
     /// Seconds, for a main process that is just being started.
     fileprivate var postponed: UInt32?
     /// When the main process gets SIGKILL, and when the machine is killed.
     fileprivate var processTimer: Timers.Token?
     fileprivate var machineTimer: Timers.Token?
+    fileprivate var stallTimer: Timers.Token?
 
     mutating func cancelTimers(_ timers: Timers) {
         timers.cancel(&processTimer)
         timers.cancel(&machineTimer)
+        timers.cancel(&stallTimer)
     }
 }
 
@@ -21,6 +25,7 @@ extension ContainerMonitor {
     /// Time beyond the container's own, in which the guest has to have done what it was asked: for SIGKILL, then for the machine.
     private static let processSlack: UInt64 = .seconds(2)
     private static let machineSlack: UInt64 = .seconds(6)
+    private static let stallTime: UInt64 = .seconds(2)
 
     /// Has the container end: the stop signal, SIGKILL so many seconds later, the machine's end when that does not help either.
     ///
@@ -29,7 +34,7 @@ extension ContainerMonitor {
         let seconds = timeout ?? container.stopTimeout
         let isFirst = !stop.isRequested
         stop.isRequested = true
-        status.wasStopped = true
+        wantEnd()
         switch phase {
         case .preparing, .booting, .settingUp, .ready:
             if verdict == nil {
@@ -49,6 +54,12 @@ extension ContainerMonitor {
         case .resting: finish()
         case .draining, .leaving, .ending, .over: break
         }
+    }
+
+    /// A user wants the container's end.
+    func wantEnd() {
+        stop.isEndWanted = true
+        status.wasStopped = true
     }
 
     /// The main process runs: what was asked before is done now.
@@ -76,5 +87,15 @@ extension ContainerMonitor {
             ask(.signal(process: 0, signal: Self.killSignal)) { _ in }
         }
         stop.machineTimer = timers.after(time + Self.machineSlack) { [unowned self] in kill() }
+        dropStalled(since: progress)
+    }
+
+    /// The end of a process is not told before what it wrote is taken: clients that do not read at all do not keep it from that.
+    private func dropStalled(since before: UInt64) {
+        stop.stallTimer = timers.after(Self.stallTime) { [unowned self] in
+            let now = progress
+            if now == before { for client in stalledClients { client.end() } }
+            dropStalled(since: now)
+        }
     }
 }

@@ -74,6 +74,7 @@ public final class ContainerMonitor {
     var stop = StopState()
     var restart: RestartState
     var health: HealthState?
+    var healthTimers = HealthTimers()
     var notes = NoteLimit()
     var outOfMemoryCount: UInt32 = 0
     /// Waits for clients to read their last messages.
