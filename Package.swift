@@ -59,7 +59,8 @@ let package = Package(
         .executableTarget(name: "svmm-vmm", dependencies: ["Machine", "MachineProtocol", "LinuxSystem"],
                           swiftSettings: strict),
         .executableTarget(name: "svmm",
-                          dependencies: ["Containers", "AgentProtocol", "ContainerProtocol", "MachineProtocol", "LinuxSystem",
+                          dependencies: ["Containers", "Registry", "OCI", "AgentProtocol", "ContainerProtocol", "MachineProtocol",
+                                         "LinuxSystem",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
                           swiftSettings: strict),
 

@@ -10,6 +10,7 @@ struct SVMM: ParsableCommand {
         version: "svmm 0.1.0",
         subcommands: [
             Boot.self, DiskCommands.self, NetCommands.self, ShareCommands.self, VsockCommands.self, Balloon.self, Stats.self,
+            ContainerCommands.self,
         ]
     )
 
