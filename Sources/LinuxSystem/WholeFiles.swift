@@ -21,12 +21,7 @@ extension FileDescriptor {
 
     /// Writes every byte at an offset. The corresponding C function is `pwrite`.
     public func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(Errno) {
-        var done = 0
-        while done < bytes.count {
-            done += try retryingInterrupts {
-                pwrite(raw, bytes.baseAddress! + done, bytes.count - done, off_t(clamping: offset + UInt64(done)))
-            }
-        }
+        try LinuxSystem.writeAll(raw, bytes, at: offset)
     }
 
     /// Where the next read or write goes. The corresponding C function is `lseek` (SEEK_SET).
@@ -100,6 +95,16 @@ extension FileDescriptor {
 extension Errno {
     static let noAddress = Errno(rawValue: ENXIO)
     static let notImplemented = Errno(rawValue: ENOSYS)
+}
+
+/// Writes every byte at an offset of a file that somebody else owns. The corresponding C function is `pwrite`.
+public func writeAll(_ raw: Int32, _ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(Errno) {
+    var done = 0
+    while done < bytes.count {
+        done += try retryingInterrupts {
+            pwrite(raw, bytes.baseAddress! + done, bytes.count - done, off_t(clamping: offset + UInt64(done)))
+        }
+    }
 }
 
 /// Gives a file another name, in place of what has it, at once. The corresponding C function is `rename`.

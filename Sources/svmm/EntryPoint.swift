@@ -6,11 +6,11 @@ import MachineProtocol
 struct SVMM: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "svmm",
-        abstract: "Run virtual machines on Linux KVM.",
+        abstract: "Run virtual machines and containers on Linux KVM.",
         version: "svmm 0.1.0",
         subcommands: [
             Boot.self, DiskCommands.self, NetCommands.self, ShareCommands.self, VsockCommands.self, Balloon.self, Stats.self,
-            ContainerCommands.self,
+            ImageCommands.self, RegistryCommands.self, ContainerCommands.self,
         ]
     )
 
@@ -20,9 +20,15 @@ struct SVMM: ParsableCommand {
             printErrorLine("svmm: argument '\(argument)': not UTF-8; rename the file or use another name for it")
             CurrentProcess.exitNow(ExitStatus.usage)
         }
+        var isEngineCommand = false
         do {
             var command = try parseAsRoot()
-            try command.run()
+            if let command = command as? any EngineCommand {
+                isEngineCommand = true
+                try runToEnd(command)
+            } else {
+                try command.run()
+            }
         } catch {
             let status = exitCode(for: error)
             guard !status.isSuccess else {
@@ -37,7 +43,8 @@ struct SVMM: ParsableCommand {
                 CurrentProcess.exitNow(ExitStatus.usage)
             }
             if !text.isEmpty { printErrorLine("svmm: \(oneLine(text))") }
-            CurrentProcess.exitNow(status.rawValue)
+            let isOwn = isEngineCommand && status == .failure && !(error is ExitCode)
+            CurrentProcess.exitNow(isOwn ? EngineStatus.failure : status.rawValue)
         }
     }
 

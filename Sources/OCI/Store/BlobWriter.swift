@@ -97,7 +97,7 @@ public final class BlobWriter: Sendable {
                 throw .digestMismatch(what: "blob", expected: descriptor.digest, found: found)
             }
             try store.adopt(locked, at: path, as: found)
-            transfer.keep(locked)
+            transfer.keep(locked, written: found)
             state.locked = nil
         }
     }

@@ -60,6 +60,17 @@ extension ImageStore {
         }
     }
 
+    /// Removes those of the blobs that no image in the index has and nobody has open.
+    func removeUnreferenced(_ candidates: Set<Digest>) throws(ImageError) {
+        guard !candidates.isEmpty else { return }
+        try whileLocked { () throws(ImageError) in
+            var blobs: Set<Digest> = []
+            var roots: Set<RootImage.Identifier> = []
+            for entry in try readIndex() { try mark(entry.digest, size: entry.size, &blobs, &roots) }
+            for digest in candidates where !blobs.contains(digest) { _ = try LockedFile.removeUnused(path(of: digest)) }
+        }
+    }
+
     /// Adds what an image consists of. One whose documents are damaged keeps what can still be known of it.
     private func mark(
         _ manifest: Digest, size: UInt64?, _ blobs: inout Set<Digest>, _ roots: inout Set<RootImage.Identifier>

@@ -66,7 +66,8 @@ public struct ImageStore: Sendable {
         }
     }
 
-    static func isUnnamedPartial(_ name: String) -> Bool { name.hasPrefix("unnamed-") }
+    static let unnamedPrefix = "unnamed-"
+    static func isUnnamedPartial(_ name: String) -> Bool { name.hasPrefix(unnamedPrefix) }
     static func isUnfinishedRoot(_ name: String) -> Bool { name.hasSuffix(".partial") }
 }
 

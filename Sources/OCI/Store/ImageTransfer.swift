@@ -20,13 +20,24 @@ public final class ImageTransfer: Sendable {
     private let store: ImageStore
     /// The locks of the blobs that this transfer relies on.
     private let kept = Mutex<[LockedFile]>([])
+    /// Blobs that the store did not have before.
+    private let written = Mutex<Set<Digest>>([])
 
     init(_ store: ImageStore) {
         self.store = store
     }
 
-    func keep(_ locked: LockedFile) {
+    func keep(_ locked: LockedFile, written digest: Digest? = nil) {
         kept.withLock { $0.append(locked) }
+        if let digest { _ = written.withLock { $0.insert(digest) } }
+    }
+
+    /// Gives up the blobs that this transfer wrote and that no image of the store has.
+    func discardUnused() {
+        let candidates = written.withLock { $0 }
+        kept.withLock { $0.removeAll() }
+        // What stays is garbage that the next collection removes.
+        try? store.removeUnreferenced(candidates)
     }
 
     /// What writes the blob; nil when the store has it already. Waits while another process or thread writes the same blob,
@@ -61,7 +72,7 @@ public final class ImageTransfer: Sendable {
     }
 
     /// Keeps the blob when the store has it.
-    private func keepExisting(_ descriptor: Descriptor) throws(ImageError) -> Bool {
+    func keepExisting(_ descriptor: Descriptor) throws(ImageError) -> Bool {
         let path = store.path(of: descriptor.digest)
         guard let locked = try LockedFile.shared(path) else { return false }
         let size: UInt64

@@ -37,3 +37,8 @@ public struct AuthenticationPlaces: Equatable, Sendable {
         self.init(files: files, isNamed: false)
     }
 }
+
+extension AuthenticationPlaces {
+    /// The same files, for a command that makes the first one when it is missing.
+    public var forWriting: AuthenticationPlaces { AuthenticationPlaces(files: read, isNamed: false) }
+}

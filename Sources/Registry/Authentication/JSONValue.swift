@@ -1,7 +1,7 @@
 import FoundationEssentials
 
 /// Any JSON document: for files of which only a part is ours, and the rest is kept as it is.
-enum JSONValue: Equatable, Sendable, Codable {
+package enum JSONValue: Equatable, Sendable, Codable {
     case null
     case bool(Bool)
     case integer(Int64)
@@ -10,7 +10,7 @@ enum JSONValue: Equatable, Sendable, Codable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let value = try decoder.singleValueContainer()
         if value.decodeNil() {
             self = .null
@@ -29,7 +29,7 @@ enum JSONValue: Equatable, Sendable, Codable {
         }
     }
 
-    func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
         case .null: try container.encodeNil()
@@ -43,18 +43,34 @@ enum JSONValue: Equatable, Sendable, Codable {
     }
 
     /// A member of an object; of anything else, nil.
-    subscript(_ name: String) -> JSONValue? {
+    package subscript(_ name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members[name]
     }
 
-    var text: String? {
+    package var text: String? {
         guard case .string(let text) = self else { return nil }
         return text
     }
 
-    var members: [String: JSONValue]? {
+    package var members: [String: JSONValue]? {
         guard case .object(let members) = self else { return nil }
         return members
+    }
+}
+
+extension JSONValue {
+    /// Reads a document; nil when it is none.
+    package init?(json bytes: [UInt8]) {
+        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) else { return nil }
+        self = value
+    }
+
+    /// The document as people read it, with sorted keys.
+    package var prettyText: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        // Encoding cannot fail: numbers that JSON cannot write do not come out of JSON.
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
     }
 }

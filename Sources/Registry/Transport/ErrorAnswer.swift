@@ -1,6 +1,6 @@
 import AsyncHTTPClient
 import FoundationEssentials
-import Glibc
+import LinuxSystem
 import NIOHTTP1
 
 /// What a registry says when it does not do what it was asked. Source: OCI distribution-spec, "Error Codes".
@@ -29,7 +29,7 @@ struct ErrorAnswer: Decodable {
 extension AttemptFailure {
     /// For a status that is not an answer to the request, with the answer's body.
     static func answer(_ response: HTTPClientResponse, _ body: [UInt8], what: String) -> AttemptFailure {
-        let seconds = response.headers.first(name: "Retry-After").flatMap { RetryAfter.seconds($0, now: Int64(time(nil))) }
+        let seconds = response.headers.first(name: "Retry-After").flatMap { RetryAfter.seconds($0, now: Int64(Clock.realTimeNanoseconds() / 1_000_000_000)) }
         let status = response.status
         let failed = RegistryError.failed(what: what, status: status.code, reason: ErrorAnswer.reason(body, status: status))
         switch status.code {

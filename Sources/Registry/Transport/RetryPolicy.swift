@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// How often, and after how long, a request is tried again that may succeed then.
 public struct RetryPolicy: Sendable {
     /// How often at most, the first time included, without anything having arrived in between.
@@ -50,20 +52,13 @@ enum HTTPDate {
     /// Seconds since 1970; nil for another format.
     static func seconds(_ text: String) -> Int64? {
         let parts = text.split(separator: " ")
-        guard parts.count == 6, parts[0].hasSuffix(","), parts[5] == "GMT", let day = Int64(parts[1]), (1...31).contains(day),
-              let month = months.firstIndex(of: String(parts[2])), let year = Int64(parts[3]), (1970...9999).contains(year)
+        guard parts.count == 6, parts[0].hasSuffix(","), parts[5] == "GMT", let day = Int(parts[1]),
+              let month = months.firstIndex(of: String(parts[2])), let year = Int(parts[3])
         else { return nil }
-        let clock = parts[4].split(separator: ":", omittingEmptySubsequences: false).map { Int64($0) }
-        guard clock.count == 3, let hour = clock[0], let minute = clock[1], let second = clock[2], (0...23).contains(hour),
-              (0...59).contains(minute), (0...60).contains(second) else { return nil }
-        return days(year: year, month: Int64(month) + 1, day: day) * 86400 + hour * 3600 + minute * 60 + second
-    }
-
-    /// Days since 1 January 1970 in the Gregorian calendar: years begin in March here, so that leap days are at their ends.
-    private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
-        let shifted = month > 2 ? year : year - 1
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + dayOfYear - 719_468
+        let clock = parts[4].split(separator: ":", omittingEmptySubsequences: false).map { Int($0) }
+        guard clock.count == 3, let hour = clock[0], let minute = clock[1], let second = clock[2] else { return nil }
+        let time = CalendarTime(year: year, month: month + 1, day: day, hour: hour, minute: minute, second: second)
+        return time?.secondsSince1970.map { Int64($0) }
     }
 }
 
