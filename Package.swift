@@ -64,7 +64,8 @@ let package = Package(
                                                       "LinuxSystem"],
                           swiftSettings: strict),
         .executableTarget(name: "svmm",
-                          dependencies: ["Containers", "Registry", "OCI", "AgentProtocol", "ContainerProtocol", "MachineProtocol", "LinuxSystem",
+                          dependencies: ["Containers", "Registry", "OCI", "AgentProtocol", "ContainerProtocol", "MachineProtocol",
+                                         "LinuxSystem",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
                           swiftSettings: strict),
 

@@ -10,7 +10,7 @@ struct SVMM: ParsableCommand {
         version: "svmm 0.1.0",
         subcommands: [
             Boot.self, DiskCommands.self, NetCommands.self, ShareCommands.self, VsockCommands.self, Balloon.self, Stats.self,
-            ImageCommands.self, RegistryCommands.self,
+            ImageCommands.self, RegistryCommands.self, ContainerCommands.self,
         ]
     )
 

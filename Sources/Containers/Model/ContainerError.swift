@@ -21,15 +21,13 @@ public struct ContainerError: Error, Equatable, Sendable, CustomStringConvertibl
 
     public let kind: Kind
     public let description: String
+    /// What svmm exits with, as podman and Docker do.
+    public let exitStatus: Int32
 
     public init(_ kind: Kind, _ text: String) {
         self.kind = kind
         description = text
-    }
-
-    /// What podman and Docker exit with.
-    public var exitStatus: Int32 {
-        switch kind {
+        exitStatus = switch kind {
         case .commandNotExecutable: 126
         case .commandNotFound: 127
         default: 125
@@ -38,7 +36,9 @@ public struct ContainerError: Error, Equatable, Sendable, CustomStringConvertibl
 
     /// From the monitor's answer.
     init(status: UInt8, _ text: String) {
-        self.init(status == 127 ? .commandNotFound : status == 126 ? .commandNotExecutable : .failed, text)
+        kind = status == 127 ? .commandNotFound : status == 126 ? .commandNotExecutable : .failed
+        description = text
+        exitStatus = Int32(status)
     }
 
     static func invalid(_ text: String) -> ContainerError { ContainerError(.invalid, text) }

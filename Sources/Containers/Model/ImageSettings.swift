@@ -1,5 +1,5 @@
 /// An image that containers can be made from: unpacked, on the host's disk.
-public struct PreparedImage: Sendable, Equatable {
+public struct PreparedImage: Sendable {
     /// As the user named it.
     public var name: String
     /// Digest of its manifest.
@@ -9,8 +9,11 @@ public struct PreparedImage: Sendable, Equatable {
     /// Path of the read-only disk image with it.
     public var disk: String
     public var settings: ImageSettings
+    /// What keeps the disk image from being collected as garbage until a container has it.
+    let hold: (any Sendable)?
 
-    public init(name: String, digest: String, root: String, disk: String, settings: ImageSettings) {
+    public init(name: String, digest: String, root: String, disk: String, settings: ImageSettings, hold: (any Sendable)? = nil) {
+        self.hold = hold
         self.name = name
         self.digest = digest
         self.root = root
@@ -44,7 +47,7 @@ public struct ImageSettings: Sendable, Equatable {
 }
 
 /// Where the engine gets images, and disks for what containers write.
-public protocol ImageSource: Sendable {
+public protocol ContainerImages: Sendable {
     /// Where the disk image of this root file system is (`PreparedImage.root`); nil when it is not there any more.
     func disk(root: String) -> String?
     /// Makes a sparse disk image at the path with an empty file system for what a container writes.

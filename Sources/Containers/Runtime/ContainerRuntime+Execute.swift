@@ -30,8 +30,10 @@ extension ContainerRuntime {
             guard !request.command.isEmpty else { throw .invalid("expected a command behind the container's name") }
             let record = try store.database.find(container)
             let connection = try connect(record)
-            try ContainerSession.awaitStart(connection, .execute(try process(request, record.configuration), streams), record)
-            return ContainerSession(connection, record)
+            try connection.send(.execute(try process(request, record.configuration), streams))
+            let session = ContainerSession(connection, record)
+            try session.waitForStart()
+            return session
         }
     }
 
@@ -59,7 +61,10 @@ extension ContainerRuntime {
     public func attach(_ container: String, streams: AttachedStreams) async throws(ContainerError) -> ContainerSession {
         try await BlockingWork.run { () throws(ContainerError) in
             let record = try store.database.find(container)
-            return try ContainerSession.attach(try connect(record), record, streams)
+            let session = ContainerSession(try connect(record), record)
+            try session.connection.send(.attach(streams))
+            try session.waitForStart()
+            return session
         }
     }
 }

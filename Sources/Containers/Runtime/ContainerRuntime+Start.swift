@@ -12,6 +12,9 @@ public struct StartOptions: Sendable {
     /// Whether the caller removes a temporary container itself (`removeEnded`); otherwise its monitor has that done.
     public var cleansUp: Bool
 
+    /// Whether to return when the process runs, or cannot be run; otherwise at once, and the session tells of it.
+    public var waitsForStart = true
+
     public init(streams: AttachedStreams? = nil, terminal: ProcessConfiguration.TerminalSize? = nil, cleansUp: Bool = false) {
         self.streams = streams
         self.terminal = terminal
@@ -20,7 +23,8 @@ public struct StartOptions: Sendable {
 }
 
 extension ContainerRuntime {
-    /// Makes a container and starts it. One that could not be started is removed again.
+    /// Makes a container and starts it. One that could not be started is removed again; where nobody waits for the start, that is the
+    /// caller's to do (`removeEnded`).
     ///
     /// - Parameter made: called with the container before it is started.
     public func run(
@@ -60,8 +64,11 @@ extension ContainerRuntime {
     /// A container that runs already.
     private func join(_ record: ContainerRecord, _ options: StartOptions) throws(ContainerError) -> ContainerSession {
         let connection = try MonitorConnection(to: store.paths(record.identifier).socket, container: record.name)
-        guard let streams = options.streams else { return ContainerSession(connection, record) }
-        return try ContainerSession.attach(connection, record, streams)
+        let session = ContainerSession(connection, record)
+        guard let streams = options.streams else { return session }
+        try connection.send(.attach(streams))
+        if options.waitsForStart { try session.waitForStart() }
+        return session
     }
 
     /// A monitor that has been started.
@@ -97,6 +104,7 @@ extension ContainerRuntime {
                                            time: Clock.realTimeNanoseconds())
         let machine = MachineDescription(record, paths: paths, programs: programs, rootDisk: disk, mac: mac)
         var container = ContainerDescription(record, paths: paths, sandbox: sandbox, terminal: options.terminal, eventLog: store.events)
+        container.isRemovedAtEnd = record.isTemporary
         if record.isTemporary { container.cleanup = try Self.cleanupCommand(record, root: store.root) }
         return try MonitorProcess.start(programs.monitor, machine: machine, container: container, lock: lock, paths: paths)
     }
@@ -112,11 +120,10 @@ extension ContainerRuntime {
         let connection = monitor.connection
         do throws(ContainerError) {
             if options.cleansUp { try connection.send(.promiseCleanup) }
-            guard let streams = options.streams else {
-                try ContainerSession.awaitStart(connection, .detach, record)
-                return ContainerSession(connection, record)
-            }
-            return try ContainerSession.attach(connection, record, streams)
+            let session = ContainerSession(connection, record)
+            try connection.send(options.streams.map { .attach($0) } ?? .detach)
+            if options.waitsForStart { try session.waitForStart() }
+            return session
         } catch {
             // Why the monitor has ended stands in its log, where it could not say it otherwise.
             connection.waitForEnd()

@@ -11,7 +11,7 @@ import LinuxSystem
 /// A container is named by its name, its identifier or the beginning of that, wherever a `String` is taken for one.
 public struct ContainerRuntime: Sendable {
     let store: ContainerStore
-    let images: any ImageSource
+    let images: any ContainerImages
     /// nil: found when a container is started.
     let programs: EnginePrograms?
 
@@ -22,7 +22,7 @@ public struct ContainerRuntime: Sendable {
     ///   - runtime: the directory of sockets; nil: `defaultRuntimeDirectory`. Its path is short: those of sockets are at most 107 bytes long.
     ///   - programs: what containers are run with; nil: where svmm is installed.
     public init(
-        root: String? = nil, runtime: String? = nil, images: any ImageSource, programs: EnginePrograms? = nil
+        root: String? = nil, runtime: String? = nil, images: any ContainerImages, programs: EnginePrograms? = nil
     ) async throws(ContainerError) {
         let root = if let root { root } else { try Self.defaultRoot() }
         let runtime = runtime ?? Self.defaultRuntimeDirectory

@@ -1,9 +1,12 @@
 import AgentProtocol
 import ContainerProtocol
 import LinuxSystem
+import Synchronization
 
 /// What a session brings.
 public enum SessionEvent: Sendable, Equatable {
+    /// The process runs; where the start was not waited for.
+    case started
     /// Of the process's standard output; with a terminal, all that it shows.
     case output([UInt8])
     case errors([UInt8])
@@ -17,6 +20,7 @@ public final class ContainerSession: Sendable {
     /// The container.
     public let record: ContainerRecord
     let connection: MonitorConnection
+    let started = Atomic<Bool>(false)
 
     init(_ connection: MonitorConnection, _ record: ContainerRecord) {
         self.connection = connection
@@ -56,22 +60,27 @@ public final class ContainerSession: Sendable {
 
     func event(_ message: MonitorMessage) throws(ContainerError) -> SessionEvent {
         switch message {
-        case .output(let bytes): .output(bytes)
-        case .errors(let bytes): .errors(bytes)
-        case .exited(let status, let wasOutOfMemory): .exited(ContainerExit(status: Int32(status), wasOutOfMemory: wasOutOfMemory))
+        case .started:
+            started.store(true, ordering: .releasing)
+            return .started
+        case .output(let bytes): return .output(bytes)
+        case .errors(let bytes): return .errors(bytes)
+        case .exited(let status, let wasOutOfMemory): return .exited(ContainerExit(status: Int32(status), wasOutOfMemory: wasOutOfMemory))
         case .failed(let status, let text): throw ContainerError(status: status, text)
         default: throw connection.unexpected(message)
         }
     }
 
-    /// Asks for the streams of the main process, and waits until it runs.
-    static func attach(_ connection: MonitorConnection, _ record: ContainerRecord, _ streams: AttachedStreams) throws(ContainerError) -> ContainerSession {
-        try awaitStart(connection, .attach(streams), record)
-        return ContainerSession(connection, record)
+    /// Waits for the answer to what asked for the session: throws why the process does not run.
+    func waitForStart() throws(ContainerError) {
+        switch try connection.receive() {
+        case .started?: started.store(true, ordering: .releasing)
+        case .failed(let status, let text)?: throw ContainerError(status: status, text)
+        case nil: throw connection.gone
+        case let other?: throw connection.unexpected(other)
+        }
     }
 
-    static func awaitStart(_ connection: MonitorConnection, _ message: ClientMessage, _ record: ContainerRecord) throws(ContainerError) {
-        let answer = try connection.ask(message)
-        guard case .started = answer else { throw connection.unexpected(answer) }
-    }
+    /// Whether the process has been started, as far as the session has heard.
+    public var hasStarted: Bool { started.load(ordering: .acquiring) }
 }

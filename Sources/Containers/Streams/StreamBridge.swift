@@ -12,11 +12,10 @@ public struct StreamBridge: Sendable {
     public var detachKeys: [UInt8] = []
     /// The terminal whose size the process's follows.
     public var terminal: Int32?
-    /// Signals that are passed on: SIGWINCH changes the size of the terminal, SIGTERM stops the container, all others are sent to the
-    /// process.
+    /// Signals that are passed on: SIGWINCH changes the size of the terminal, all others are sent to the process.
     public var signals: SignalNumberQueue?
-    /// What SIGTERM does; nil: it is passed on like the others.
-    public var stop: (@Sendable () -> Void)?
+    /// Whether SIGTERM stops the container in order, as does every signal before the process runs, and the end of whoever takes its output.
+    public var stopsContainer = false
 
     public init(input: Int32? = nil, output: Int32? = nil, errors: Int32? = nil) {
         self.input = input
@@ -38,7 +37,7 @@ extension ContainerSession {
     /// Carries everything between the process and the caller's files until the process ends, on a thread of its own.
     public func bridge(_ bridge: StreamBridge) async throws(ContainerError) -> StreamBridge.End {
         try await BlockingWork.run { [self] () throws(ContainerError) in
-            var loop = BridgeLoop(connection: connection, bridge: bridge)
+            var loop = BridgeLoop(session: self, bridge: bridge)
             return try loop.run()
         }
     }
@@ -46,7 +45,7 @@ extension ContainerSession {
 
 /// The loop of one bridge. Nothing in it waits but `poll`: a reader that has stopped reading keeps no signal from its process.
 private struct BridgeLoop {
-    let connection: MonitorConnection
+    let session: ContainerSession
     let bridge: StreamBridge
     /// On its way to the monitor.
     private var outgoing: [UInt8] = []
@@ -56,10 +55,12 @@ private struct BridgeLoop {
     private var keys: DetachKeys
     private var hasLostOutput = false
 
+    private var connection: MonitorConnection { session.connection }
+
     private static let inputSize = 32 << 10
 
-    init(connection: MonitorConnection, bridge: StreamBridge) {
-        self.connection = connection
+    init(session: ContainerSession, bridge: StreamBridge) {
+        self.session = session
         self.bridge = bridge
         inputIsOpen = bridge.input != nil
         keys = DetachKeys(bridge.detachKeys)
@@ -74,8 +75,10 @@ private struct BridgeLoop {
                 if let end = try handle(message) { return end }
             }
             if pending.isEmpty, !isConnected { throw connection.gone }
-            if hasLostOutput { return .outputClosed }
-            poll.set(0, connection.raw, input: pending.isEmpty && isConnected, output: !outgoing.isEmpty)
+            if hasLostOutput, !bridge.stopsContainer { return .outputClosed }
+            // A descriptor of which nothing is wanted would still report its end, again and again.
+            let wantsMore = pending.isEmpty && isConnected
+            poll.set(0, wantsMore || !outgoing.isEmpty ? connection.raw : nil, input: wantsMore, output: !outgoing.isEmpty)
             poll.set(1, inputIsOpen && outgoing.isEmpty ? bridge.input : nil, input: true)
             poll.set(2, bridge.signals?.raw, input: true)
             poll.set(3, pending.first?.target, output: true)
@@ -89,17 +92,15 @@ private struct BridgeLoop {
     }
 
     private mutating func handle(_ message: MonitorMessage) throws(ContainerError) -> StreamBridge.End? {
-        switch message {
+        // Answers to signals.
+        if case .done = message { return nil }
+        switch try session.event(message) {
+        case .started: break
         case .output(let bytes):
-            if let target = bridge.output { pending.append((target, bytes[...])) }
+            if let target = bridge.output, !hasLostOutput { pending.append((target, bytes[...])) }
         case .errors(let bytes):
-            if let target = bridge.errors { pending.append((target, bytes[...])) }
-        case .exited(let status, let wasOutOfMemory):
-            return .exited(ContainerExit(status: Int32(status), wasOutOfMemory: wasOutOfMemory))
-        case .failed(let status, let text): throw ContainerError(status: status, text)
-        // Answers to signals and sizes.
-        case .done, .started: break
-        default: throw connection.unexpected(message)
+            if let target = bridge.errors, !hasLostOutput { pending.append((target, bytes[...])) }
+        case .exited(let exit): return .exited(exit)
         }
         return nil
     }
@@ -107,12 +108,21 @@ private struct BridgeLoop {
     /// A part that a pipe with room for anything takes without waiting (PIPE_BUF).
     private mutating func writePending() {
         guard var first = pending.first else { return }
-        let part = first.bytes.prefix(4096)
-        let count = part.withUnsafeBytes { bytes in (try? LinuxSystem.write(first.target, bytes)) ?? -1 }
-        guard count >= 0 else {
+        let target = first.target
+        var failure: Errno?
+        let count = first.bytes.prefix(4096).withUnsafeBytes { bytes -> Int in
+            do throws(Errno) {
+                return try LinuxSystem.write(target, bytes)
+            } catch {
+                failure = error
+                return 0
+            }
+        }
+        if let failure {
             // Another's non-blocking file that was full after all is tried again; everything else is its end.
-            if Errno.current == .again { return }
+            if failure == .again { return }
             pending = []
+            if bridge.stopsContainer, !hasLostOutput { outgoing += ClientMessage.stop(timeout: nil).frame }
             hasLostOutput = true
             return
         }
@@ -150,8 +160,8 @@ private struct BridgeLoop {
             if number == Signal.windowChange.rawValue {
                 guard let raw = bridge.terminal, let size = TerminalSize(of: raw) else { continue }
                 outgoing += ClientMessage.resize(ProcessConfiguration.TerminalSize(columns: size.columns, rows: size.rows)).frame
-            } else if number == Signal.terminate.rawValue, let stop = bridge.stop {
-                stop()
+            } else if bridge.stopsContainer, number == Signal.terminate.rawValue || !session.hasStarted {
+                outgoing += ClientMessage.stop(timeout: nil).frame
             } else if let number = UInt8(exactly: number) {
                 outgoing += ClientMessage.signal(number).frame
             }

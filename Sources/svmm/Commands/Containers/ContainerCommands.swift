@@ -1,0 +1,17 @@
+import ArgumentParser
+
+struct ContainerCommands: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "container",
+        abstract: "Run containers, each in a virtual machine of its own.",
+        discussion: """
+            A container is named by its name, its id or the beginning of that. Exit status: that of the container's process; 125 \
+            svmm's own error; 126 the program cannot be executed; 127 there is no such program; 128+n ended by signal n.
+            """,
+        subcommands: [
+            ContainerCreate.self, ContainerRun.self, ContainerStart.self, ContainerStop.self, ContainerRemove.self, ContainerList.self,
+            ContainerCleanup.self,
+        ],
+        aliases: ["c"]
+    )
+}
