@@ -30,6 +30,7 @@ setup:
 build:
 	@$(SWIFT) build $(SWIFT_FLAGS) --product svmm
 	@$(SWIFT) build $(SWIFT_FLAGS) --product svmm-vmm
+	@Tools/agent/build .build/agent
 
 # Checks a file system, in guests too: static, and not installed.
 conformance:
@@ -54,6 +55,7 @@ bench: build payloads
 	@Tools/bench 9p
 	@Tools/bench vsock
 	@Tools/bench net
+	@Tools/bench container
 
 fuzz:
 	@echo "make fuzz: there is no fuzzing harness in this version; see Limits in README.md" >&2; exit 2
@@ -61,6 +63,8 @@ fuzz:
 install: build
 	install -D -m 755 $(BUILD)/svmm $(DESTDIR)$(PREFIX)/bin/svmm
 	install -D -m 755 $(BUILD)/svmm-vmm $(DESTDIR)$(PREFIX)/libexec/svmm/svmm-vmm
+	install -D -m 644 .build/agent/agent.cpio $(DESTDIR)$(PREFIX)/share/svmm/agent.cpio
+	install -m 644 "$$(Kernel/build | tail -n 2 | head -n 1)" $(DESTDIR)$(PREFIX)/share/svmm/vmlinux
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 Tools/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
