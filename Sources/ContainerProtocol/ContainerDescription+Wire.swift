@@ -31,6 +31,7 @@ extension ContainerDescription {
         encoder.encode(stopTimeout)
         encoder.encode(eventLog)
         encoder.encode(cleanup) { $0.encode($1) }
+        encoder.encode(isRemovedAtEnd)
         return encoder.bytes
     }
 
@@ -53,6 +54,7 @@ extension ContainerDescription {
         stopTimeout = try decoder.decode(UInt32.self)
         eventLog = try decoder.decodeText()
         cleanup = try decoder.decodeTexts()
+        isRemovedAtEnd = try decoder.decode(Bool.self)
         try decoder.finish()
     }
 

@@ -27,6 +27,8 @@ public struct ContainerDescription: Equatable, Sendable {
     public var eventLog: String
     /// Program and arguments that the monitor becomes at the container's end, unless a client has promised to clean up; empty: none.
     public var cleanup: [String]
+    /// Whether the container is removed at its end (--rm): what it wrote last need not survive.
+    public var isRemovedAtEnd: Bool
 
     public init(identifier: String, name: String, image: String, directory: String, socket: String, sandbox: SandboxConfiguration,
                 process: ProcessConfiguration, eventLog: String) {
@@ -44,6 +46,7 @@ public struct ContainerDescription: Equatable, Sendable {
         health = nil
         stopTimeout = 10
         cleanup = []
+        isRemovedAtEnd = false
     }
 }
 

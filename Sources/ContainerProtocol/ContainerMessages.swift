@@ -3,8 +3,16 @@ import Wire
 
 /// What a client says to a container's monitor, on the container's socket or on the connection that it gave the monitor at the start.
 ///
-/// Each message is a 32-bit length, little-endian, and as many bytes. A client asks one thing at a time. `attach`, `execute`, `archive` and
-/// `extract` make the connection a session: from their answer on both sides send what the session knows, until `exited`, `done` or `failed`.
+/// Each message is a 32-bit length, little-endian, and as many bytes. A client asks one thing at a time: a request while another is under
+/// way ends the connection. `attach`, `execute`, `archive` and `extract` make the connection a session: from their answer on both sides send
+/// what the session knows, until `exited`, `done` or `failed`. What a client sends before `started`, or after the end, is dropped.
+///
+/// `exited` comes as soon as the main process has ended and all of its output has been sent, while the machine still runs. Before the monitor
+/// ends it closes its connections: whoever sees that finds the machine taken apart, the disks free, the status written and the lock
+/// released. With a restart policy `attach` ends with the process; `wait` and `stop` with the container.
+///
+/// The monitor writes the events start, die, stop, kill (of `stop`, and of signals in a session of the main process), restart, oom,
+/// health_status, pause, unpause, attach, exec_start and exec_die. Others are their causes' to write.
 public enum ClientMessage: Equatable, Sendable {
     /// The main process's streams from now on. On the connection from the start the process waits for this message or for `detach`. Answered
     /// by `started` when it runs, then `output`, `errors` and at last `exited`.
@@ -19,10 +27,12 @@ public enum ClientMessage: Equatable, Sendable {
     case input([UInt8])
     case endOfInput
     case resize(ProcessConfiguration.TerminalSize)
-    /// To the session's process; outside a session to the main one, answered by `done`.
+    /// To the session's process, without an answer; outside a session to the main one, answered by `done`. One that ends a container by
+    /// rights (SIGKILL, its stop signal) also ends its restart policy.
     case signal(UInt8)
 
-    /// The power button, and the machine's end after so many seconds; nil: the container's own time. Answered by `exited`.
+    /// The power button, and SIGKILL after so many seconds; nil: the container's own time. Answered by `exited`, also where the main process
+    /// has not started yet. In a session of the main process it has no other answer than the session's own end.
     case stop(timeout: UInt32?)
     /// Answered by `exited`, when that is so.
     case wait
