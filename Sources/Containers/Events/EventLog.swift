@@ -2,7 +2,7 @@ import LinuxSystem
 
 /// What happens to containers, for `svmm events`. The monitor tells of the rest.
 enum StoreEvent: String, Sendable {
-    case create, remove, rename, kill
+    case create, remove, rename
 }
 
 /// Text of JSON, written without a library: small, and on the way of every start.

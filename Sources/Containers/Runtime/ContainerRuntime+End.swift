@@ -29,7 +29,6 @@ extension ContainerRuntime {
             let connection = try connect(record)
             let answer = try connection.ask(.signal(signal))
             guard case .done = answer else { throw connection.unexpected(answer) }
-            store.note(.kill, record, attributes: [("signal", String(signal))])
         }
     }
 

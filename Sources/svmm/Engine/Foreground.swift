@@ -3,11 +3,11 @@ import AgentProtocol
 import Containers
 import ContainerProtocol
 import LinuxSystem
+import Synchronization
 
 /// A container, or a process in one, in the foreground: this process's streams, terminal and signals are its.
 struct Foreground: Sendable {
-    /// nil: signals do to this process what they always do.
-    private let signals: SignalNumberQueue?
+    private let signals: SignalNumberQueue
     private let hasInput: Bool
     private var hasTerminal: Bool
     private let detachKeys: [UInt8]
@@ -15,9 +15,18 @@ struct Foreground: Sendable {
     /// What is passed on: HUP, INT, QUIT, USR1, USR2, ALRM, TERM, WINCH.
     private static let passed: [Int32] = [1, 2, 3, 10, 12, 14, 15, 28]
 
-    /// Before the first thread is started.
-    init(hasInput: Bool, hasTerminal: Bool, passesSignals: Bool = true, detachKeys: String? = nil) throws {
+    /// Blocks the signals that are passed on, before the first thread is started.
+    static func takeSignals(passing: Bool = true) throws {
         ignoreWriteSignals()
+        let queue = try SignalNumberQueue(passing ? passed : [28])
+        shared.withLock { $0 = queue }
+    }
+
+    /// A command's own copies come and go; the signals are the process's.
+    private static let shared = Mutex<SignalNumberQueue?>(nil)
+
+    /// After `takeSignals`.
+    init(hasInput: Bool, hasTerminal: Bool, detachKeys: String? = nil) throws {
         self.hasInput = hasInput
         self.hasTerminal = hasTerminal
         if let text = detachKeys {
@@ -28,7 +37,8 @@ struct Foreground: Sendable {
         } else {
             self.detachKeys = DetachKeys.standard
         }
-        signals = try SignalNumberQueue(passesSignals ? Self.passed : [28])
+        guard let queue = Self.shared.withLock({ $0 }) else { throw ContainerError(.failed, "signals were not taken in time") }
+        signals = queue
     }
 
     /// The same, for a process with a terminal or without.
@@ -50,11 +60,11 @@ struct Foreground: Sendable {
 
     /// Carries streams and signals until the process has ended, or the user has left.
     ///
-    /// - Parameter stop: what SIGTERM does.
-    func follow(_ session: ContainerSession, stop: (@Sendable () -> Void)?) async throws -> StreamBridge.End {
+    /// - Parameter stopsContainer: see `StreamBridge`.
+    func follow(_ session: ContainerSession, stopsContainer: Bool) async throws -> StreamBridge.End {
         var bridge = StreamBridge(input: hasInput ? 0 : nil, output: 1, errors: 2)
         bridge.signals = signals
-        bridge.stop = stop
+        bridge.stopsContainer = stopsContainer
         let mode = RawMode(hasTerminal && hasInput && isTerminal(0) ? 0 : nil)
         if hasTerminal {
             bridge.terminal = [1, 0, 2].first { isTerminal($0) }

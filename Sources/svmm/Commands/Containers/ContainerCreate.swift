@@ -2,16 +2,16 @@ import ArgumentParser
 import Containers
 import LinuxSystem
 
-struct ContainerCreate: ParsableCommand {
+struct ContainerCreate: EngineCommand {
     static let configuration = CommandConfiguration(
         commandName: "create", abstract: "Make a container that can be started; print its id.", helpNames: .long)
 
     @OptionGroup var options: ContainerOptions
 
-    func run() throws {
+    func run() async throws {
         let request = try asUsage { () throws(Expected) in try options.request }
         let file = try IdentifierFile(options.cidfile)
-        try Engine.run(options.store) { engine in
+        try await Engine.run(options.store) { engine in
             let image = try await engine.prepare(request.image, options.image)
             let record = try await engine.runtime.create(request, from: image)
             try file.write(record.identifier)

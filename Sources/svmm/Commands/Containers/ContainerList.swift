@@ -2,7 +2,7 @@ import ArgumentParser
 import Containers
 import LinuxSystem
 
-struct ContainerList: ParsableCommand {
+struct ContainerList: EngineCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls", abstract: "List containers.", aliases: ["list", "ps"])
 
@@ -12,10 +12,10 @@ struct ContainerList: ParsableCommand {
     @Flag(name: .shortAndLong, help: "Only ids.")
     var quiet = false
 
-    @OptionGroup var store: EngineOptions
+    @OptionGroup var store: StoreOptions
 
-    func run() throws {
-        try Engine.run(store) { engine in
+    func run() async throws {
+        try await Engine.run(store) { engine in
             for container in try await engine.runtime.list() where all || container.isRunning {
                 printLine("\(container.record.shortIdentifier)  \(container.record.name)  \(container.record.image)  \(container.state)")
             }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Containers
 import LinuxSystem
 
-struct ContainerRemove: ParsableCommand {
+struct ContainerRemove: EngineCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm", abstract: "Remove containers, with everything that they have written.", aliases: ["delete", "remove"])
 
@@ -15,14 +15,14 @@ struct ContainerRemove: ParsableCommand {
     @Flag(name: .shortAndLong, help: "All containers.")
     var all = false
 
-    @OptionGroup var store: EngineOptions
+    @OptionGroup var store: StoreOptions
 
     @Argument(help: ArgumentHelp("Containers.", valueName: "container"))
     var containers: [String] = []
 
-    func run() throws {
+    func run() async throws {
         try Selection.check(all, containers)
-        try Engine.run(store) { engine in
+        try await Engine.run(store) { engine in
             let chosen = try await Selection.choose(all, containers, engine) { _ in true }
             return await Engine.forEach(chosen) { container in
                 do {
@@ -37,15 +37,15 @@ struct ContainerRemove: ParsableCommand {
 }
 
 /// What a monitor becomes at the end of a temporary container.
-struct ContainerCleanup: ParsableCommand {
+struct ContainerCleanup: EngineCommand {
     static let configuration = CommandConfiguration(commandName: "cleanup", abstract: "Remove a container that has ended.", shouldDisplay: false)
 
-    @OptionGroup var store: EngineOptions
+    @OptionGroup var store: StoreOptions
 
     @Argument var container: String
 
-    func run() throws {
+    func run() async throws {
         // To open the store is to repair it: the container is gone by then.
-        try Engine.run(store) { _ in 0 }
+        try await Engine.run(store) { _ in 0 }
     }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Containers
 import LinuxSystem
 
-struct ContainerRun: ParsableCommand {
+struct ContainerRun: EngineCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Make a container and start it.",
         discussion: "A container that cannot be started, as there is no such program in its image, leaves nothing behind.", helpNames: .long)
@@ -15,14 +15,19 @@ struct ContainerRun: ParsableCommand {
 
     @OptionGroup var options: ContainerOptions
 
-    func run() throws {
+    func prepare() throws {
+        if !detach { try Foreground.takeSignals() }
+    }
+
+    func run() async throws {
         let request = try asUsage { () throws(Expected) in try options.request }
         let foreground = try detach ? nil : Foreground(hasInput: options.interactive, hasTerminal: options.tty, detachKeys: detachKeys)
         let file = try IdentifierFile(options.cidfile)
-        try Engine.run(options.store) { engine in
+        try await Engine.run(options.store) { engine in
             let image = try await engine.prepare(request.image, options.image)
-            let start = StartOptions(streams: foreground?.streams, terminal: options.tty ? Foreground.terminalSize : nil,
+            var start = StartOptions(streams: foreground?.streams, terminal: options.tty ? Foreground.terminalSize : nil,
                                      cleansUp: request.isTemporary && foreground != nil)
+            start.waitsForStart = foreground == nil
             let session = try await engine.runtime.run(request, from: image, options: start) { record throws(ContainerError) in
                 try file.write(record.identifier)
             }
@@ -30,7 +35,7 @@ struct ContainerRun: ParsableCommand {
                 printLine(session.record.identifier)
                 return 0
             }
-            return try await engine.follow(session, in: foreground, removing: request.isTemporary)
+            return try await engine.follow(session, in: foreground, removing: request.isTemporary, isNew: true)
         }
     }
 }
@@ -38,24 +43,17 @@ struct ContainerRun: ParsableCommand {
 extension Engine {
     /// Has a container in the foreground until its end; its exit status.
     ///
-    /// - Parameter removing: whether the container is this process's to remove.
-    func follow(_ session: ContainerSession, in foreground: Foreground, removing: Bool) async throws -> Int32 {
-        let (runtime, identifier) = (runtime, session.record.identifier)
-        let stop: @Sendable () -> Void = {
-            // Its result is the session's end.
-            Task.detached { try? await runtime.stop(identifier) }
-        }
-        var end: StreamBridge.End
+    /// - Parameters:
+    ///   - removing: whether the container is this process's to remove.
+    ///   - isNew: whether it is also removed when its process cannot be started.
+    func follow(_ session: ContainerSession, in foreground: Foreground, removing: Bool, isNew: Bool) async throws -> Int32 {
+        let end: StreamBridge.End
         do {
-            end = try await foreground.follow(session, stop: stop)
+            end = try await foreground.follow(session, stopsContainer: true)
         } catch {
-            if removing { try await runtime.removeEnded(session.record) }
+            await session.waitForClose()
+            if removing || isNew && !session.hasStarted { try? await runtime.removeEnded(session.record) }
             throw error
-        }
-        if end == .outputClosed {
-            // As the writer into a pipe that nobody reads.
-            let exit = try await runtime.stop(identifier)
-            end = .exited(exit ?? ContainerExit(status: 141))
         }
         guard case .exited(let exit) = end else { return 0 }
         await session.waitForClose()

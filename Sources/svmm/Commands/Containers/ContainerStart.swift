@@ -2,7 +2,7 @@ import ArgumentParser
 import Containers
 import LinuxSystem
 
-struct ContainerStart: ParsableCommand {
+struct ContainerStart: EngineCommand {
     static let configuration = CommandConfiguration(commandName: "start", abstract: "Start containers that have been made, or have ended.")
 
     @Flag(name: .shortAndLong, help: "Have the container in the foreground.")
@@ -14,16 +14,20 @@ struct ContainerStart: ParsableCommand {
     @Option(help: ArgumentHelp("Keys that leave a terminal's container alone. (default: ctrl-p,ctrl-q)", valueName: "keys"))
     var detachKeys: String?
 
-    @OptionGroup var store: EngineOptions
+    @OptionGroup var store: StoreOptions
 
     @Argument(help: ArgumentHelp("Containers.", valueName: "container"))
     var containers: [String]
 
-    func run() throws {
+    func prepare() throws {
+        if attach || interactive { try Foreground.takeSignals() }
+    }
+
+    func run() async throws {
         let isForeground = attach || interactive
         guard !isForeground || containers.count == 1 else { throw ValidationError("--attach with \(containers.count) containers: expected one") }
         let foreground = try isForeground ? Foreground(hasInput: interactive, hasTerminal: true, detachKeys: detachKeys) : nil
-        try Engine.run(store) { engine in
+        try await Engine.run(store) { engine in
             guard let foreground else {
                 return await Engine.forEach(containers) { container in
                     _ = try await engine.runtime.start(container, options: StartOptions())
@@ -32,10 +36,11 @@ struct ContainerStart: ParsableCommand {
             }
             let record = try await engine.runtime.inspect(containers[0]).record
             let terminal = record.configuration.hasTerminal
-            let session = try await engine.runtime.start(
-                containers[0], options: StartOptions(streams: foreground.streams, terminal: terminal ? Foreground.terminalSize : nil,
-                                                     cleansUp: record.isTemporary))
-            return try await engine.follow(session, in: foreground.with(terminal: terminal), removing: record.isTemporary)
+            var start = StartOptions(streams: foreground.streams, terminal: terminal ? Foreground.terminalSize : nil,
+                                     cleansUp: record.isTemporary)
+            start.waitsForStart = false
+            let session = try await engine.runtime.start(containers[0], options: start)
+            return try await engine.follow(session, in: foreground.with(terminal: terminal), removing: record.isTemporary, isNew: false)
         }
     }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Containers
 import LinuxSystem
 
-struct ContainerStop: ParsableCommand {
+struct ContainerStop: EngineCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop", abstract: "Stop containers in order.",
         discussion: "The machine's power button is pressed: the process gets its stop signal, and is killed after the timeout.")
@@ -15,14 +15,14 @@ struct ContainerStop: ParsableCommand {
     @Flag(name: .shortAndLong, help: "All containers that run.")
     var all = false
 
-    @OptionGroup var store: EngineOptions
+    @OptionGroup var store: StoreOptions
 
     @Argument(help: ArgumentHelp("Containers.", valueName: "container"))
     var containers: [String] = []
 
-    func run() throws {
+    func run() async throws {
         try Selection.check(all, containers)
-        try Engine.run(store) { engine in
+        try await Engine.run(store) { engine in
             let chosen = try await Selection.choose(all, containers, engine) { $0.isRunning }
             return await Engine.forEach(chosen) { container in
                 try await engine.runtime.stop(container, timeout: time)

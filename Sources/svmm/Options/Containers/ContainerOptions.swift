@@ -1,5 +1,6 @@
 import ArgumentParser
 import Containers
+import Registry
 
 /// Options of `svmm container create` and `run`.
 struct ContainerOptions: ParsableArguments {
@@ -148,9 +149,9 @@ struct ContainerOptions: ParsableArguments {
     @Option(parsing: .singleValue, help: ArgumentHelp("max-size=SIZE of a log file, max-file=N of them.", valueName: "option"))
     var logOpt: [String] = []
 
-    @OptionGroup var image: ImageOptions
+    @OptionGroup var image: ContainerImageOptions
 
-    @OptionGroup var store: EngineOptions
+    @OptionGroup var store: StoreOptions
 
     @Argument(help: ArgumentHelp("Image, by name or id.", valueName: "image"))
     var imageName: String
@@ -223,20 +224,17 @@ struct HealthOptions: ParsableArguments {
 }
 
 /// Which image, and whether it is fetched.
-struct ImageOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("When the image is fetched: missing, always, newer or never. (default: missing)", valueName: "when"))
-    var pull = "missing"
+struct ContainerImageOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("When the image is fetched.", valueName: "missing|always|newer|never"),
+            transform: { text in
+                guard let policy = PullPolicy(rawValue: text) else { throw Expected("missing, always, newer or never, found '\(text)'") }
+                return policy
+            })
+    var pull = PullPolicy.missing
 
-    @Option(help: ArgumentHelp("Platform of the image. (default: linux/amd64)", valueName: "os/arch"))
-    var platform: String?
+    @OptionGroup var platformOption: PlatformOption
+    @OptionGroup var connection: RegistryConnectionOptions
 
     @Flag(name: .shortAndLong, help: "Show no progress.")
     var quiet = false
-}
-
-/// Where everything is kept.
-struct EngineOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Directory of images and containers. (default: SVMM_ROOT, or /var/lib/svmm, or ~/.local/share/svmm)",
-                               valueName: "directory"))
-    var root: String?
 }
