@@ -19,6 +19,11 @@ extension FileDescriptor {
         }
     }
 
+    /// Lets go of the lock. The corresponding C function is `flock` (LOCK_UN).
+    public func unlock() throws(Errno) {
+        _ = try retryingInterrupts { flock(raw, LOCK_UN) }
+    }
+
     /// Writes every byte at an offset. The corresponding C function is `pwrite`.
     public func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(Errno) {
         try LinuxSystem.writeAll(raw, bytes, at: offset)

@@ -96,8 +96,7 @@ public final class BlobWriter: Sendable {
                 discard(&state)
                 throw .digestMismatch(what: "blob", expected: descriptor.digest, found: found)
             }
-            try store.adopt(locked, at: path, as: found)
-            transfer.keep(locked, written: found)
+            transfer.keep(try store.adopt(locked, at: path, as: found), written: found)
             state.locked = nil
         }
     }
@@ -128,15 +127,26 @@ public final class BlobWriter: Sendable {
 }
 
 extension ImageStore {
-    /// Gives a whole, checked, locked file its name as a blob, durably.
-    func adopt(_ locked: LockedFile, at path: String, as digest: Digest) throws(ImageError) {
+    /// Gives a whole, checked, locked file its name as a blob, durably. Returns it with its lock shared.
+    func adopt(_ locked: LockedFile, at path: String, as digest: Digest) throws(ImageError) -> LockedFile {
         let final = self.path(of: digest)
         do throws(Errno) {
             try locked.file.synchronizeData()
+        } catch {
+            throw ImageError(path, error)
+        }
+        // Nobody collects garbage before the new lock is there. The old one has to go: who waits for it would wait for as long
+        // as the transfer takes, and two transfers for each other.
+        let names = try LockedFile.shared(lockPath, creating: true)
+        defer { withExtendedLifetime(names) {} }
+        do throws(Errno) {
             try renameFile(path, to: final)
+            try locked.file.unlock()
             try synchronizeDirectory("\(images)/blobs/\(digest.algorithm.rawValue)")
         } catch {
             throw ImageError(final, error)
         }
+        guard let shared = try LockedFile.shared(final) else { throw .file(path: final, .noEntry) }
+        return shared
     }
 }

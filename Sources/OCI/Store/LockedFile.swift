@@ -30,11 +30,12 @@ final class LockedFile: Sendable {
         }
     }
 
-    /// Opens a file for reading and shares its lock; nil when there is none. Waits while somebody is about to remove it.
-    static func shared(_ path: String) throws(ImageError) -> LockedFile? {
+    /// Opens a file for reading and shares its lock; nil when there is none and it is not made either. Waits while somebody is
+    /// about to remove it.
+    static func shared(_ path: String, creating: Bool = false) throws(ImageError) -> LockedFile? {
         do throws(Errno) {
             while true {
-                let file = try FileDescriptor.open(path, [.readOnly, .noFollow])
+                let file = try FileDescriptor.open(path, creating ? [.readOnly, .create, .noFollow] : [.readOnly, .noFollow])
                 try file.waitForLock(shared: true)
                 if try isStill(file, at: path) { return LockedFile(file) }
             }

@@ -37,9 +37,9 @@ final class UnnamedBlobWriter {
     func finish(mediaType: String) throws(ImageError) -> Descriptor {
         let descriptor = Descriptor(mediaType: mediaType, digest: hasher.digest(), size: size)
         if try transfer.keepExisting(descriptor) { return descriptor }
-        try store.adopt(locked, at: path, as: descriptor.digest)
+        let shared = try store.adopt(locked, at: path, as: descriptor.digest)
         isFinished = true
-        transfer.keep(locked, written: descriptor.digest)
+        transfer.keep(shared, written: descriptor.digest)
         return descriptor
     }
 }

@@ -16,6 +16,16 @@ final class Ext4FileSystem {
         if let handle { ext2fs_free(handle) }
     }
 
+    /// Begins a file system in a file that exists.
+    convenience init(initializing path: String, _ parameters: inout ext2_super_block) throws(LayerFailure) {
+        // Access lists and user attributes, as mke2fs has it: EXT2_DEFM_XATTR_USER, EXT2_DEFM_ACL.
+        parameters.s_default_mount_opts = 0xC
+        var handle: ext2_filsys?
+        let code = ext2fs_initialize(path, EXT2_FLAG_64BITS, &parameters, svmm_file_io(), &handle)
+        guard code == 0, let handle else { throw Self.failure(code, path) }
+        self.init(handle, path: path)
+    }
+
     /// Begins a file system in a file that exists: without a journal, for reading only.
     convenience init(creating path: String, _ layout: Ext4Layout) throws(LayerFailure) {
         var parameters = ext2_super_block()
@@ -28,24 +38,22 @@ final class Ext4FileSystem {
         parameters.s_feature_compat = Feature.extendedAttributes | Feature.directoryIndex | Feature.sparseSuper2
         parameters.s_feature_incompat = Feature.fileType | Feature.extents | Feature.flexibleGroups
         parameters.s_feature_ro_compat = Feature.largeFile | Feature.hugeFile | Feature.manyLinks | Feature.extraInodeSize
-        var handle: ext2_filsys?
-        let code = ext2fs_initialize(path, EXT2_FLAG_64BITS, &parameters, svmm_file_io(), &handle)
-        guard code == 0, let handle else { throw Self.failure(code, path) }
-        self.init(handle, path: path)
-        guard UInt64(handle.pointee.group_desc_count) == layout.groups,
+        try self.init(initializing: path, &parameters)
+        guard let handle, UInt64(handle.pointee.group_desc_count) == layout.groups,
               UInt64(handle.pointee.super.pointee.s_inodes_per_group) == layout.inodesPerGroup,
               UInt64(handle.pointee.super.pointee.s_blocks_count) == layout.blocks
         else { throw .image(.file(path: path, .invalidArgument)) }
     }
 
-    /// Sets what names the file system and seeds its hashes, of four words.
-    func setIdentity(_ words: [UInt32]) {
+    /// Sets what names the file system and seeds its hashes, of four words, and when it was made; nil for now.
+    func setIdentity(_ words: [UInt32], time: UInt32?) {
         guard let superblock = handle?.pointee.super else { return }
-        // Nothing depends on when it was made: the same layers make the same bytes.
-        handle?.pointee.now = 1
-        superblock.pointee.s_mkfs_time = 1
-        superblock.pointee.s_lastcheck = 1
-        superblock.pointee.s_wtime = 1
+        if let time {
+            handle?.pointee.now = time_t(time)
+            superblock.pointee.s_mkfs_time = time
+            superblock.pointee.s_lastcheck = time
+            superblock.pointee.s_wtime = time
+        }
         superblock.pointee.s_def_hash_version = DirectoryBlocks.hashVersion
         superblock.pointee.s_hash_seed = (words[0], words[1], words[2], words[3])
         withUnsafeMutableBytes(of: &superblock.pointee.s_uuid) { uuid in
@@ -77,6 +85,23 @@ final class Ext4FileSystem {
             ext2fs_inode_bitmap_loc_set(handle, dgrp_t(group), layout.inodeBitmaps + group)
         }
         markUsed(layout.tables, layout.end)
+    }
+
+    /// Makes the tables, a root directory with nothing in it and a journal, in a file that reads as zeros.
+    func addEmptyRoot(journalBlocks: Int32) throws(LayerFailure) {
+        var code = ext2fs_allocate_tables(handle)
+        guard code == 0, let groups = handle?.pointee.group_desc_count else { throw Self.failure(code, path) }
+        for number in 1..<Ext4Layout.firstInode where number != 2 { markInode(number, isDirectory: false) }
+        code = ext2fs_mkdir(handle, 2, 2, nil)
+        guard code == 0 else { throw Self.failure(code, path) }
+        if journalBlocks > 0 {
+            code = ext2fs_add_journal_inode(handle, blk_t(journalBlocks), EXT2_MKJOURNAL_LAZYINIT | EXT2_MKJOURNAL_NO_MNT_CHECK)
+            guard code == 0 else { throw Self.failure(code, path) }
+        }
+        for group in 0..<groups {
+            ext2fs_bg_flags_set(handle, group, UInt16(EXT2_BG_INODE_ZEROED))
+            ext2fs_group_desc_csum_set(handle, group)
+        }
     }
 
     /// Says that an inode is in use.

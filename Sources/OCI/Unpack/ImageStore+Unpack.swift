@@ -48,6 +48,7 @@ extension ImageStore {
             try locked.file.setPermissions(0o400)
             try locked.file.synchronizeData()
             try renameFile(partial, to: final)
+            try locked.file.unlock()
             try synchronizeDirectory(roots)
         } catch {
             throw ImageError(final, error)
