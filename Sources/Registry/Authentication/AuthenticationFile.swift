@@ -23,10 +23,7 @@ struct AuthenticationFile: Equatable, Sendable {
     }
 
     var encoded: [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        // Encoding what was decoded cannot fail: JSON has no numbers that JSON cannot write.
-        return [UInt8]((try? encoder.encode(document)) ?? Data("{}".utf8)) + [UInt8(ascii: "\n")]
+        Array(JSONValue.object(document).prettyText.utf8) + [UInt8(ascii: "\n")]
     }
 
     /// The keys that have credentials here, sorted.

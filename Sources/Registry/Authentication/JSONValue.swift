@@ -66,11 +66,56 @@ extension JSONValue {
         self = value
     }
 
-    /// The document as people read it, with sorted keys.
+    /// The document as people read it: two spaces for each level, keys sorted.
     package var prettyText: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        // Encoding cannot fail: numbers that JSON cannot write do not come out of JSON.
-        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
+        var text = ""
+        write(to: &text, indentation: "\n")
+        return text
+    }
+
+    private func write(to text: inout String, indentation: String) {
+        let inner = indentation + "  "
+        switch self {
+        case .null: text += "null"
+        case .bool(let value): text += "\(value)"
+        case .integer(let value): text += "\(value)"
+        case .number(let value): text += "\(value)"
+        case .string(let value): Self.write(value, to: &text)
+        case .array([]): text += "[]"
+        case .object([:]): text += "{}"
+        case .array(let values):
+            text += "["
+            for (index, value) in values.enumerated() {
+                text += (index > 0 ? "," : "") + inner
+                value.write(to: &text, indentation: inner)
+            }
+            text += indentation + "]"
+        case .object(let members):
+            text += "{"
+            for (index, (name, value)) in members.sorted(by: { $0.key < $1.key }).enumerated() {
+                text += (index > 0 ? "," : "") + inner
+                Self.write(name, to: &text)
+                text += ": "
+                value.write(to: &text, indentation: inner)
+            }
+            text += indentation + "}"
+        }
+    }
+
+    /// In quotes. Controls are escaped, those above ASCII too: a terminal would obey them.
+    private static func write(_ string: String, to text: inout String) {
+        text += "\""
+        for scalar in string.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": text += "\\\(scalar)"
+            case "\n": text += "\\n"
+            case "\t": text += "\\t"
+            case _ where scalar.properties.generalCategory == .control:
+                let hex = String(scalar.value, radix: 16)
+                text += "\\u" + String(repeating: "0", count: max(4 - hex.count, 0)) + hex
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        text += "\""
     }
 }
