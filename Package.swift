@@ -57,7 +57,7 @@ let package = Package(
                                .product(name: "NIOSSL", package: "swift-nio-ssl")],
                 swiftSettings: strict),
         .target(name: "Containers",
-                dependencies: ["OCI", "AgentProtocol", "ContainerProtocol", "MachineProtocol", "Wire", "LinuxSystem",
+                dependencies: ["OCI", "AgentCore", "AgentProtocol", "ContainerProtocol", "MachineProtocol", "Wire", "LinuxSystem",
                                .product(name: "GRDB", package: "GRDB.swift")],
                 swiftSettings: strict),
         .executableTarget(name: "svmm-vmm", dependencies: ["Machine", "ContainerMonitor", "ContainerProtocol", "MachineProtocol", "Wire",

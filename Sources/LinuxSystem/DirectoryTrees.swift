@@ -64,7 +64,7 @@ extension FileDescriptor {
     }
 
     /// The names in the open directory, without `.` and `..`.
-    private func entryNames() throws(Errno) -> [FileName] {
+    public func entryNames() throws(Errno) -> [FileName] {
         var names: [FileName] = []
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 32 << 10, alignment: 8)
         defer { buffer.deallocate() }

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// Tells when files or directories change (inotify(7)). One thread waits.
-public struct FileChanges: ~Copyable, Sendable {
+public final class FileChanges: Sendable {
     private let descriptor: FileDescriptor
 
     /// Close-on-exec and non-blocking. The corresponding C function is `inotify_init1`.

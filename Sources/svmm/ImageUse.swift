@@ -1,3 +1,4 @@
+import Containers
 import OCI
 
 /// What containers need of the store: it is not removed under them.
@@ -13,7 +14,11 @@ struct ImageUse {
 
     /// Of all containers in this directory.
     static func find(root: String) throws -> ImageUse {
-        ImageUse()
+        let found = try ContainerRuntime.imageUse(root: root)
+        return ImageUse(containers: found.compactMap { use in
+            guard let digest = try? Digest(use.digest) else { return nil }
+            return Container(name: use.name, manifest: digest, root: RootImage.Identifier(use.root))
+        })
     }
 
     /// The names of the containers that an image is used by.

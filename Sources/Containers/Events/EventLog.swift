@@ -50,6 +50,9 @@ extension ContainerStore {
         guard let file = try? FileDescriptor.open(events, [.writeOnly, .create, .append]) else { return }
         // One write: lines of several processes do not mix.
         Array(line.utf8).withUnsafeBytes { bytes in _ = try? file.writeAll(bytes) }
-        if let size = try? file.status().size, size > Self.maximumEventLog { try? renameFile(events, to: events + ".1") }
+        // Who gets the lock begins a new one, unless somebody else has done so meanwhile.
+        guard let status = try? file.status(), status.size > Self.maximumEventLog, (try? file.tryLock(shared: false)) == true,
+              (try? fileStatus(at: events))?.identity == status.identity else { return }
+        try? renameFile(events, to: events + ".1")
     }
 }

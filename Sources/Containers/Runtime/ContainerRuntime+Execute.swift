@@ -11,6 +11,8 @@ public struct ExecRequest: Sendable, Equatable {
     public var workingDirectory: String?
     public var hasInput = false
     public var hasTerminal = false
+    /// Whether it has all capabilities.
+    public var isPrivileged = false
     /// Of the caller's terminal.
     public var terminal: ProcessConfiguration.TerminalSize?
 
@@ -43,6 +45,10 @@ extension ContainerRuntime {
         var process = ProcessConfiguration(configuration, terminal: nil)
         process.arguments = request.command
         process.hasInit = false
+        if request.isPrivileged {
+            process.capabilities = Capabilities.mask(Capabilities.names)
+            process.hasNoNewPrivileges = false
+        }
         let names = Set(request.environment.map { $0.prefix { $0 != "=" } })
         process.environment.removeAll { names.contains($0.prefix { $0 != "=" }) }
         process.environment += request.environment

@@ -53,6 +53,16 @@ extension ContainerRuntime {
     /// Where a container's files are: see `ContainerFiles`.
     public func directory(_ record: ContainerRecord) -> String { store.paths(record.identifier).directory }
 
+    /// Bytes of the disk that a container's files take.
+    public func diskUsage(_ record: ContainerRecord) async -> UInt64 {
+        let directory = directory(record)
+        let sum = try? await BlockingWork.run { () throws(ContainerError) in
+            let entries = (try? LinuxSystem.names(inDirectory: directory)) ?? []
+            return entries.reduce(0 as UInt64) { $0 + ((try? fileAttributes(at: "\(directory)/\($1)"))?.blocks ?? 0) * 512 }
+        }
+        return sum ?? 0
+    }
+
     /// Figures of a container that runs: as its own kernel counts them, and bytes of the host's memory that its machine takes.
     public func statistics(_ container: String) async throws(ContainerError) -> (AgentStatistics, residentBytes: UInt64) {
         try await BlockingWork.run { () throws(ContainerError) in
@@ -73,8 +83,12 @@ extension ContainerRuntime {
         }
     }
 
-    /// Names of the root file systems that containers use.
-    public func usedRoots() async throws(ContainerError) -> [String] {
-        try await BlockingWork.run { () throws(ContainerError) in try store.database.roots() }
+    /// Of all containers: name, digest of the image's manifest, and name of its root file system. Blocks, briefly.
+    ///
+    /// - Parameter root: of the store; where there is none yet, there are no containers.
+    public static func imageUse(root: String) throws(ContainerError) -> [(name: String, digest: String, root: String)] {
+        guard (try? fileStatus(at: root + "/containers.sqlite")) != nil else { return [] }
+        let store = try ContainerStore(root: root, runtime: defaultRuntimeDirectory)
+        return try store.database.all().map { ($0.name, $0.digest, $0.root) }
     }
 }

@@ -149,17 +149,6 @@ final class ContainerDatabase: Sendable {
         try Self.asStore(path) { try queue.read { try String.fetchAll($0, sql: "SELECT id FROM container") } }
     }
 
-    /// Names of the root file systems that containers use.
-    func roots() throws(ContainerError) -> [String] {
-        try Self.asStore(path) { try queue.read { try String.fetchAll($0, sql: "SELECT DISTINCT root FROM container") } }
-    }
-
-    func hasName(_ name: String) throws(ContainerError) -> Bool {
-        try Self.asStore(path) {
-            try queue.read { try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM container WHERE name = ?)", arguments: [name]) ?? false }
-        }
-    }
-
     /// The container with this name, or this identifier or beginning of one.
     func find(_ text: String) throws(ContainerError) -> ContainerRecord {
         if let record = try records("SELECT * FROM container WHERE name = ? OR id = ? ORDER BY name <> ?", [text, text, text]).first {
