@@ -98,7 +98,7 @@ struct PullFaultTests {
         let place = try Workplace()
         let error = await thrown { try await place.pull(blobs) }
         #expect(error.contains("expected 100000 bytes, found "), "\(error)")
-        #expect(place.partials.isEmpty)
+        #expect(!place.partials.contains { $0.hasSuffix(Digest(of: image.layers[0]).hex) })
         let manifests = try await FaultServer { request in
             guard request.path.contains("/manifests/") else { return Reply() }
             return Reply(body: [UInt8](repeating: 0x20, count: 1 << 16), ending: .endless, sendsLength: false)
@@ -122,7 +122,10 @@ struct PullFaultTests {
         let sleeps = Sleeps()
         let place = try Workplace()
         #expect(try await place.pull(server, "team/app:v1", place.options(server, sleeps: sleeps)).id == image.id)
-        #expect(server.requests(.GET, "\(layer)").map { $0.headers.first(name: "Range") } == [nil, "bytes=30000-", "bytes=60000-"])
+        // What was on its way when the connection ended may or may not have arrived.
+        let starts = server.requests(.GET, "\(layer)").map(\.rangeStart)
+        #expect(starts.count == 3 && starts[0] == nil, "\(starts)")
+        #expect((1...30_000).contains(starts[1] ?? 0) && (starts[1] ?? 0) < starts[2] ?? 0, "\(starts)")
         #expect(sleeps.noted.count == 2)
         #expect(sleeps.noted[0] >= .seconds(1) && sleeps.noted[0] <= .milliseconds(1250))
         #expect(sleeps.noted[1] >= .seconds(2) && sleeps.noted[1] <= .milliseconds(2500))
@@ -145,7 +148,8 @@ struct PullFaultTests {
         #expect(place.partials.contains { $0.contains(layer.hex) })
         let second = try await FaultServer { image.reply(to: $0) }
         #expect(try await place.pull(second).id == image.id)
-        #expect(second.requests(.GET, "\(layer)").map { $0.headers.first(name: "Range") } == ["bytes=40000-"])
+        let starts = second.requests(.GET, "\(layer)").map(\.rangeStart)
+        #expect(starts.count == 1 && (1...40_000).contains(starts[0] ?? 0), "\(starts)")
         #expect(place.partials.isEmpty)
     }
 
@@ -221,7 +225,7 @@ struct PullFaultTests {
         }
         let place = try Workplace()
         var options = try place.options(server)
-        options.timeouts = Timeouts(connect: .seconds(5), idle: .milliseconds(100), document: .seconds(5), slowness: .milliseconds(200), leastBytes: 1000)
+        options.timeouts = Timeouts(connect: .seconds(5), idle: .seconds(1), document: .seconds(5), slowness: .milliseconds(200), leastBytes: 1000)
         options.retries.attempts = 2
         let chosen = options
         let error = await thrown { try await place.pull(server, "team/app:v1", chosen) }
@@ -239,7 +243,7 @@ struct PullFaultTests {
             layers.contains { request.path.hasSuffix($0) } ? Reply(ending: .stall, sendsLength: false) : image.reply(to: request)
         }
         var options = try place.options(server)
-        options.timeouts = Timeouts(idle: .milliseconds(300))
+        options.timeouts = Timeouts(idle: .seconds(1))
         options.retries.attempts = 1
         let chosen = options
         _ = await thrown { try await place.pull(server, "team/app:v1", chosen) }

@@ -130,7 +130,7 @@ public struct AuthenticationKey: Hashable, Sendable, CustomStringConvertible {
             (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
                 || "._-/".utf8.contains(byte)
         }
-        guard isPath, !path.contains("//") else { throw .invalidRegistry(text, reason: "expected HOST[:PORT][/NAMESPACE]") }
+        guard isPath, !path.hasPrefix("/"), !path.contains("//") else { throw .invalidRegistry(text, reason: "expected HOST[:PORT][/NAMESPACE]") }
         namespace = path
     }
 

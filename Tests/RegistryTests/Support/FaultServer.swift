@@ -13,6 +13,8 @@ struct Received: Sendable {
 
     var path: String { String(uri.prefix { $0 != "?" }) }
     var authorization: String? { headers.first(name: "Authorization") }
+    /// The byte from which on the rest is asked for.
+    var rangeStart: Int? { headers.first(name: "Range").flatMap { Int($0.dropFirst("bytes=".count).dropLast()) } }
 }
 
 /// What a test lets a server answer.

@@ -50,8 +50,8 @@ struct SampleImage: Sendable {
             return Reply(headers: [("Content-Type", manifestType), ("Docker-Content-Digest", "\(digest)")], body: manifest)
         }
         guard request.path.hasPrefix("/v2/team/app/blobs/"), let blob = blobs[name] else { return .error(.notFound, "MANIFEST_UNKNOWN") }
-        guard let range = request.headers.first(name: "Range") else { return Reply(body: blob) }
-        guard let start = Int(range.dropFirst("bytes=".count).dropLast()), start < blob.count else { return .error(.rangeNotSatisfiable) }
+        guard request.headers.contains(name: "Range") else { return Reply(body: blob) }
+        guard let start = request.rangeStart, start < blob.count else { return .error(.rangeNotSatisfiable) }
         return Reply(status: .partialContent, headers: [("Content-Range", "bytes \(start)-\(blob.count - 1)/\(blob.count)")],
                      body: Array(blob[start...]))
     }
