@@ -126,6 +126,10 @@ struct HealthTests {
         _ = try agent.expect("freeze") { if case .freeze(false) = $0 { true } else { nil } }
         #expect(try client.next() == .done)
         try probe(bench, agent, status: 0, "yes")
+        try client.send(.stop(timeout: nil))
+        #expect(try bench.machine.next() == .powerButton)
+        bench.advance(seconds: 6)
+        #expect(agent.isSilent)
         let output = try agent.stream(process.streams.input)
         try agent.endMain(0, output)
         _ = try agent.expectShutDown()

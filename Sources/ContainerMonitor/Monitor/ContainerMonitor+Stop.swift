@@ -70,6 +70,7 @@ extension ContainerMonitor {
     }
 
     private func stopMain(after seconds: UInt32, isFirst: Bool) {
+        endHealthChecks()
         // Frozen processes take no signal.
         if isPaused { ask(.freeze(false)) { _ in } }
         isPaused = false
