@@ -26,6 +26,8 @@ final class Bench: @unchecked Sendable {
 
     /// - Parameter change: what is different about the container.
     init(hasClient: Bool = false, _ change: (inout ContainerDescription) -> Void = { _ in }) throws {
+        // A write to somebody who is gone is to fail, not to end the tests.
+        ignoreWriteSignals()
         thread = try LoopThread()
         var sandbox = SandboxConfiguration(hostname: "box", root: SandboxConfiguration.RootConfiguration(imageDisk: "image", writableDisk: nil))
         sandbox.stopGrace = 10_000
@@ -91,8 +93,11 @@ final class Bench: @unchecked Sendable {
         onLoop { [state] _ in state.time?.advance(seconds * 1_000_000_000 + milliseconds * 1_000_000) }
     }
 
-    /// The guest's time when its agent was asked.
-    var now: UInt64 { onLoop { [state] _ in state.time?.realTime ?? 0 } }
+    /// As `advance`, once the machine is gone and its successor waits for its time.
+    func advanceWhenIdle(seconds: UInt64) {
+        while !onLoop({ monitor in if case .resting = monitor.phase { true } else { false } }) {}
+        advance(seconds: seconds)
+    }
 
     // MARK: The usual ways
 

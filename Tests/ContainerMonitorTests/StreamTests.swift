@@ -106,7 +106,7 @@ struct StreamTests {
             }
         }
         // It can go on now, for good.
-        for _ in 0..<64 {
+        for _ in 0..<16 {
             try waitUntilWritable(output.descriptor.raw)
             _ = try output.sendSome([UInt8](repeating: 65, count: 65536))
         }

@@ -41,7 +41,7 @@ final class ClientConnection {
     private(set) var sentCount: UInt64 = 0
 
     private let socket: WatchedSocket
-    private unowned let handler: any ClientHandler
+    private weak var handler: (any ClientHandler)?
     private var frames = FrameQueue()
     private var unsent = ByteQueue()
     private var hasStoppedSending = false
@@ -95,7 +95,7 @@ final class ClientConnection {
     func proceed() {
         guard !isProceeding else { return }
         isProceeding = true
-        while !isOver, handler.mayTakeMessage(of: self), takeNext() {}
+        while !isOver, handler?.mayTakeMessage(of: self) == true, takeNext() {}
         isProceeding = false
         updateWatch()
     }
@@ -110,7 +110,7 @@ final class ClientConnection {
         guard !isOver else { return }
         isOver = true
         socket.close()
-        handler.hasEnded(self)
+        handler?.hasEnded(self)
     }
 
     /// Whether there was one.
@@ -124,7 +124,7 @@ final class ClientConnection {
             refuse("a message of \(size) bytes")
         case .frame(let bytes):
             do throws(WireError) {
-                handler.take(try ClientMessage(decoding: bytes), from: self)
+                handler?.take(try ClientMessage(decoding: bytes), from: self)
             } catch {
                 refuse("what is no message of this version of svmm (\(error))")
             }
@@ -180,9 +180,9 @@ final class ClientConnection {
         }
         sentCount &+= UInt64(before - unsent.count)
         updateWatch()
-        if wasFull, !isFull { handler.hasRoom(self) }
+        if wasFull, !isFull { handler?.hasRoom(self) }
         guard unsent.isEmpty, before > 0 else { return }
-        if endsWhenSent { end() } else { handler.hasReadAll(self) }
+        if endsWhenSent { end() } else { handler?.hasReadAll(self) }
     }
 
     private func updateWatch() {

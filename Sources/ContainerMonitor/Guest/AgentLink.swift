@@ -22,12 +22,11 @@ final class AgentLink {
     private static let maximumNameless = 64
 
     private final class Nameless {
-        var socket: UnixStream?
-        var watch: EventLoop.Token?
+        let socket: WatchedSocket
         var name: [UInt8] = []
 
-        init(_ socket: consuming UnixStream) {
-            self.socket = consume socket
+        init(_ socket: WatchedSocket) {
+            self.socket = socket
         }
     }
 
@@ -111,40 +110,35 @@ final class AgentLink {
 
     private func acceptStream(_ stream: consuming UnixStream) {
         if nameless.count >= Self.maximumNameless { forget(nameless[0]) }
-        let entry = Nameless(stream)
+        let entry = Nameless(WatchedSocket(stream, loop))
         nameless.append(entry)
-        guard takeName(entry), let raw = entry.socket?.raw else { return }
-        entry.watch = try? loop.watch(raw, for: .readable) { [unowned self, unowned entry] _ in _ = takeName(entry) }
-        if entry.watch == nil { forget(entry) }
+        entry.socket.handler = { [weak self, weak entry] _ in
+            if let entry { self?.takeName(entry) }
+        }
+        takeName(entry)
     }
 
-    /// Whether more of the name has to come.
-    private func takeName(_ entry: Nameless) -> Bool {
+    private func takeName(_ entry: Nameless) {
         let missing = MemoryLayout<UInt64>.size - entry.name.count
         let count = withUnsafeTemporaryAllocation(byteCount: missing, alignment: 1) { buffer -> Int? in
             let count: Int?
-            do throws(Errno) { count = try entry.socket?.receive(into: buffer) } catch { count = 0 }
+            do throws(Errno) { count = try entry.socket.receive(into: buffer) } catch { count = 0 }
             if let count { entry.name += buffer[..<count] }
             return count
         }
-        guard let count else { return true }
+        if count == 0 { return forget(entry) }
         guard count == missing else {
-            if count == 0 { forget(entry) }
-            return count > 0
+            entry.socket.watch(for: .readable)
+            if !entry.socket.isOpen { forget(entry) }
+            return
         }
         let token = entry.name.reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
-        let stream = expected.removeValue(forKey: token)
-        if let watch = entry.watch { loop.forget(watch) }
-        entry.watch = nil
-        if let stream, let socket = entry.socket.take() { stream.connect(socket, loop) }
+        if let stream = expected.removeValue(forKey: token), let socket = entry.socket.take() { stream.connect(socket, loop) }
         forget(entry)
-        return false
     }
 
     private func forget(_ entry: Nameless) {
-        if let watch = entry.watch { loop.forget(watch) }
-        entry.watch = nil
-        entry.socket = nil
+        entry.socket.close()
         nameless.removeAll { $0 === entry }
     }
 }

@@ -78,7 +78,7 @@ final class GuestStream {
     }
 
     private func handle(_ readiness: Readiness) {
-        if readiness.contains(.writable) { flush() }
+        if !readiness.isDisjoint(with: [.writable, .hangUp, .error]), !unsent.isEmpty { flush() }
         if !hasEnded, !isPaused { receive() }
         updateWatch()
     }

@@ -47,8 +47,9 @@ extension ContainerMonitor {
     /// A session with the main process, which runs.
     func attach(_ client: ClientConnection, to main: GuestProcess, _ streams: AttachedStreams) {
         client.activity = .process(main, streams)
-        client.send(.started)
+        // First: a client that turns out to be gone is then removed again.
         main.add(client)
+        client.send(.started)
         events.add("attach")
         client.proceed()
     }

@@ -29,8 +29,8 @@ extension ContainerMonitor {
                     abandon(process)
                 } else {
                     client.activity = .process(process, streams)
-                    client.send(.started)
                     process.add(client)
+                    client.send(.started)
                     client.proceed()
                 }
                 process.start()

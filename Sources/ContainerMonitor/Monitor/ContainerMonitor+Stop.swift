@@ -70,18 +70,17 @@ extension ContainerMonitor {
     }
 
     private func stopMain(after seconds: UInt32, isFirst: Bool) {
+        endHealthChecks()
         // Frozen processes take no signal.
         if isPaused { ask(.freeze(false)) { _ in } }
         isPaused = false
         let time = UInt64.seconds(UInt64(seconds))
         // The guest knows the container's own time, and keeps to it by itself.
         let isOwnTime = UInt64(container.sandbox.stopGrace) == UInt64(seconds) * 1000
+        let signal = container.sandbox.stopSignal
+        if isFirst { events.add("kill", ["signal": "\(signal)"]) }
         let hasButton = isFirst && isOwnTime && (machine?.pressPowerButton() ?? false)
-        if isFirst {
-            let signal = container.sandbox.stopSignal
-            events.add("kill", ["signal": "\(signal)"])
-            if !hasButton, seconds > 0 { ask(.signal(process: 0, signal: signal)) { _ in } }
-        }
+        if isFirst, !hasButton, seconds > 0 { ask(.signal(process: 0, signal: signal)) { _ in } }
         stop.cancelTimers(timers)
         stop.processTimer = timers.after(hasButton ? time + Self.processSlack : time) { [unowned self] in
             ask(.signal(process: 0, signal: Self.killSignal)) { _ in }

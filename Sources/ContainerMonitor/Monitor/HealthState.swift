@@ -25,7 +25,7 @@ struct HealthState {
         if probe.status == 0 {
             failingStreak = 0
             health = .healthy
-        } else if health != .starting || now >= startTime, now - startTime >= UInt64.milliseconds(check.startPeriod) {
+        } else if health != .starting || now >= startTime && now - startTime >= UInt64.milliseconds(check.startPeriod) {
             failingStreak = failingStreak == .max ? .max : failingStreak + 1
             if failingStreak >= max(check.retries, 1) { health = .unhealthy }
         }

@@ -25,17 +25,26 @@ enum JSONText {
     }
 
     private static func escape(_ bytes: UnsafeRawBufferPointer, to json: inout [UInt8]) {
-        for byte in bytes {
+        var start = 0
+        for (index, byte) in bytes.enumerated() where byte < 0x20 || byte == quote || byte == backslash {
+            json.append(contentsOf: bytes[start..<index])
+            start = index + 1
+            json.append(backslash)
             switch byte {
-            case quote, backslash: json += [backslash, byte]
-            case 0x0A: json += [backslash, UInt8(ascii: "n")]
-            case 0x0D: json += [backslash, UInt8(ascii: "r")]
-            case 0x09: json += [backslash, UInt8(ascii: "t")]
-            case 0..<0x20:
-                json += [backslash, UInt8(ascii: "u"), UInt8(ascii: "0"), UInt8(ascii: "0"), digit(byte >> 4), digit(byte & 15)]
-            default: json.append(byte)
+            case quote, backslash: json.append(byte)
+            case 0x0A: json.append(UInt8(ascii: "n"))
+            case 0x0D: json.append(UInt8(ascii: "r"))
+            case 0x09: json.append(UInt8(ascii: "t"))
+            default:
+                // One by one: a small array for each would cost more than all the rest.
+                json.append(UInt8(ascii: "u"))
+                json.append(UInt8(ascii: "0"))
+                json.append(UInt8(ascii: "0"))
+                json.append(digit(byte >> 4))
+                json.append(digit(byte & 15))
             }
         }
+        json.append(contentsOf: bytes[start...])
     }
 
     private static func digit(_ value: UInt8) -> UInt8 {

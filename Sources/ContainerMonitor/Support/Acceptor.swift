@@ -36,6 +36,10 @@ final class Acceptor {
         self.accept = accept
     }
 
+    deinit {
+        close()
+    }
+
     func start() throws(Errno) {
         token = try loop.watch(listener.raw, for: .readable) { [weak self] _ in self?.acceptWaiting() }
     }

@@ -68,10 +68,20 @@ final class WatchedSocket {
         stream?.endSending()
     }
 
+    /// Gives up the socket, which is watched no more.
+    func take() -> UnixStream? {
+        forget()
+        return stream.take()
+    }
+
     func close() {
+        forget()
+        stream = nil
+    }
+
+    private func forget() {
         if let token { loop.forget(token) }
         token = nil
         watched = nil
-        stream = nil
     }
 }
