@@ -30,6 +30,7 @@ setup:
 build:
 	@$(SWIFT) build $(SWIFT_FLAGS) --product svmm
 	@$(SWIFT) build $(SWIFT_FLAGS) --product svmm-vmm
+	@$(SWIFT) build $(SWIFT_FLAGS) --product svmm-engine
 	@Tools/agent/build .build/agent
 
 # Checks a file system, in guests too: static, and not installed.
@@ -63,6 +64,7 @@ fuzz:
 install: build
 	install -D -m 755 $(BUILD)/svmm $(DESTDIR)$(PREFIX)/bin/svmm
 	install -D -m 755 $(BUILD)/svmm-vmm $(DESTDIR)$(PREFIX)/libexec/svmm/svmm-vmm
+	install -D -m 755 $(BUILD)/svmm-engine $(DESTDIR)$(PREFIX)/libexec/svmm/svmm-engine
 	install -D -m 644 .build/agent/agent.cpio $(DESTDIR)$(PREFIX)/share/svmm/agent.cpio
 	install -m 644 "$$(Kernel/build | tail -n 2 | head -n 1)" $(DESTDIR)$(PREFIX)/share/svmm/vmlinux
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1

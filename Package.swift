@@ -9,6 +9,7 @@ let package = Package(
     products: [
         .executable(name: "svmm", targets: ["svmm"]),
         .executable(name: "svmm-vmm", targets: ["svmm-vmm"]),
+        .executable(name: "svmm-engine", targets: ["svmm-engine"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -63,9 +64,16 @@ let package = Package(
         .executableTarget(name: "svmm-vmm", dependencies: ["Machine", "ContainerMonitor", "ContainerProtocol", "MachineProtocol", "Wire",
                                                       "LinuxSystem"],
                           swiftSettings: strict),
+        // What the two programs with a command line have in common.
+        .target(name: "CommandSupport",
+                dependencies: ["LinuxSystem", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: strict),
         .executableTarget(name: "svmm",
-                          dependencies: ["Containers", "Registry", "OCI", "AgentProtocol", "ContainerProtocol", "MachineProtocol",
-                                         "LinuxSystem",
+                          dependencies: ["CommandSupport", "MachineProtocol", "LinuxSystem",
+                                         .product(name: "ArgumentParser", package: "swift-argument-parser")],
+                          swiftSettings: strict),
+        .executableTarget(name: "svmm-engine",
+                          dependencies: ["CommandSupport", "Containers", "Registry", "OCI", "AgentProtocol", "ContainerProtocol",
+                                         "MachineProtocol", "LinuxSystem",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
                           swiftSettings: strict),
 
@@ -99,7 +107,7 @@ let package = Package(
         .testTarget(name: "OCITests", dependencies: ["OCI", "CImage", "LinuxSystem", "ProcessSupport", "TestSupport"],
                     swiftSettings: strict),
         .testTarget(name: "RegistryTests",
-                    dependencies: ["Registry", "OCI", "LinuxSystem", "ProcessSupport", "svmm",
+                    dependencies: ["Registry", "OCI", "LinuxSystem", "ProcessSupport", "svmm", "svmm-engine",
                                    .product(name: "NIOCore", package: "swift-nio"),
                                    .product(name: "NIOHTTP1", package: "swift-nio"),
                                    .product(name: "NIOPosix", package: "swift-nio"),
@@ -108,7 +116,8 @@ let package = Package(
         .testTarget(name: "ContainerMonitorTests",
                     dependencies: ["ContainerMonitor", "ContainerProtocol", "AgentProtocol", "Wire", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
-        .testTarget(name: "CommandLineTests", dependencies: ["svmm", "MachineProtocol"], swiftSettings: strict),
+        .testTarget(name: "CommandLineTests", dependencies: ["svmm", "svmm-engine", "CommandSupport", "MachineProtocol"],
+                    swiftSettings: strict),
         // The programs are built with the tests, which start them.
         .testTarget(name: "PayloadTests",
                     dependencies: ["svmm", "svmm-vmm", "ProcessSupport", "TestSupport", "LinuxSystem", "CLinux"],
