@@ -116,7 +116,8 @@ let package = Package(
         .testTarget(name: "ContainerMonitorTests",
                     dependencies: ["ContainerMonitor", "ContainerProtocol", "AgentProtocol", "Wire", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
-        .testTarget(name: "CommandLineTests", dependencies: ["svmm", "svmm-engine", "CommandSupport", "MachineProtocol"],
+        .testTarget(name: "CommandLineTests", dependencies: ["svmm", "svmm-engine", "CommandSupport", "MachineProtocol",
+                                   .product(name: "ArgumentParser", package: "swift-argument-parser")],
                     swiftSettings: strict),
         // The programs are built with the tests, which start them.
         .testTarget(name: "PayloadTests",
