@@ -104,7 +104,11 @@ let package = Package(
                     dependencies: ["Machine", "Devices", "Virtio", "KVM", "GuestMemory", "MachineProtocol", "LinuxSystem",
                                    "TestSupport"],
                     swiftSettings: strict),
-        .testTarget(name: "OCITests", dependencies: ["OCI", "CImage", "LinuxSystem", "ProcessSupport", "TestSupport"],
+        // Works on a store of images in a process of its own; built for the tests, which kill it.
+        .executableTarget(name: "image-worker", dependencies: ["OCI", "LinuxSystem"], path: "Tests/ImageWorker",
+                          swiftSettings: strict),
+        .testTarget(name: "OCITests",
+                    dependencies: ["OCI", "CImage", "LinuxSystem", "ProcessSupport", "TestSupport", "image-worker"],
                     swiftSettings: strict),
         .testTarget(name: "RegistryTests",
                     dependencies: ["Registry", "OCI", "LinuxSystem", "ProcessSupport", "svmm", "svmm-engine",

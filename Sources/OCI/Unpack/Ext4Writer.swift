@@ -31,8 +31,8 @@ struct Ext4Writer: ~Copyable {
         seed = (0..<4).map { index in hash[(4 * index)..<(4 * index + 4)].reduce(0) { $0 << 8 | UInt32($1) } }
     }
 
-    /// Writes everything that is missing. `firstBlock` is where data begins.
-    mutating func finish(firstBlock: UInt32) throws(LayerFailure) {
+    /// Writes everything that is missing; returns how long the file has to be, in bytes. `firstBlock` is where data begins.
+    mutating func finish(firstBlock: UInt32) throws(LayerFailure) -> UInt64 {
         numberInodes()
         try writeDirectories()
         try writeLinksAndMaps()
@@ -45,6 +45,7 @@ struct Ext4Writer: ~Copyable {
         try writeInodes()
         try blocks.flush()
         try makeFileSystem(layout, data: firstBlock..<dataEnd)
+        return layout.blocks * UInt64(BlockWriter.blockSize)
     }
 
     // MARK: Numbers

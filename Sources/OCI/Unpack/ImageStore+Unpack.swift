@@ -96,7 +96,13 @@ private struct Unpacker {
         }
         var writer = Ext4Writer(applier, path: path, hash: Self.bytes(RootImage.Identifier(image.configuration).description))
         do throws(LayerFailure) {
-            try writer.finish(firstBlock: firstBlock)
+            let size = try writer.finish(firstBlock: firstBlock)
+            do throws(Errno) {
+                // What nothing was written to at the end are tables of zeros, and free blocks.
+                try locked.file.truncate(to: size)
+            } catch {
+                throw .image(ImageError(path, error))
+            }
         } catch {
             guard case .invalid(let reason) = error else { throw described(error, layer: 0) }
             throw .unsupported(what: image.title, reason: reason)
