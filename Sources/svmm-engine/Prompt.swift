@@ -37,11 +37,12 @@ enum Prompt {
     /// A line that is not shown. The terminal is as it was afterwards, also when Ctrl-C ends the question.
     static func secret(_ question: String) throws -> String {
         guard isTerminal(input), let mode = try? TerminalMode(of: input) else { throw Failure.noTerminal }
-        write(question)
         saved.withLock { saved in
             saved = mode
             mode.raw().apply(to: input)
         }
+        // Only now: who types at once is not shown either.
+        write(question)
         defer {
             restore()
             write("\n")

@@ -49,7 +49,7 @@ struct RetryTests {
     @Test("Retry-After is seconds or a date", arguments: [
         ("0", 0), ("120", 120), (" 5 ", 5), ("-1", nil), ("x", nil), ("", nil), ("Sun, 06 Nov 1994 08:49:37 GMT", 784_110_777),
         ("Thu, 01 Jan 1970 00:16:50 GMT", 10), ("Thu, 01 Jan 1970 00:16:40 GMT", 0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0), ("Thu, 32 Jan 1970 00:00:00 GMT", nil),
-        ("Fri, 31 Dec 9999 23:59:60 GMT", 253_402_299_799), ("Thursday", nil), ("9223372036854775808", nil),
+        ("Fri, 31 Dec 9999 23:59:60 GMT", 253_402_299_799), ("Thursday", nil), ("9223372036854775808", nil), ("9223372036854775807", .max),
     ] as [(String, Int?)])
     func retryAfter(header: String, seconds: Int?) {
         #expect(RetryAfter.seconds(header, now: 1000) == seconds)

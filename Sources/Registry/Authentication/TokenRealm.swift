@@ -62,8 +62,8 @@ struct TokenAnswer: Sendable, Decodable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         let found = try values.decodeIfPresent(String.self, forKey: .token).flatMap { $0.isEmpty ? nil : $0 }
         token = try found ?? values.decode(String.self, forKey: .accessToken)
-        // As the specification has it where nothing is said; and what nobody can mean is not believed.
-        lifetime = min(max(try values.decodeIfPresent(Int.self, forKey: .lifetime) ?? 60, 0), 24 * 3600)
+        // As the specification has it where nothing is said, or no number; and what nobody can mean is not believed.
+        lifetime = min(max((try? values.decode(Int.self, forKey: .lifetime)) ?? 60, 0), 24 * 3600)
     }
 
     /// Reads an answer; `what` begins the error's text.

@@ -17,20 +17,26 @@ final class RealRegistry: Sendable {
     let place: Workplace
     private let process: ChildProcess
 
-    init(_ kind: Kind) throws {
+    /// Starts one.
+    static func start(_ kind: Kind) async throws -> RealRegistry {
+        // What waits for other programs does so on a thread of its own: tasks have few.
+        try await blocking { try RealRegistry(kind) }
+    }
+
+    private init(_ kind: Kind) throws {
         place = try Workplace()
         let path = place.path
         var text = """
             version: 0.1
             log: {level: info, accesslog: {disabled: true}}
-            storage: {filesystem: {rootdirectory: \(path)/data}, delete: {enabled: true}}
+            storage: {filesystem: {rootdirectory: \(path)/registry}, delete: {enabled: true}}
             http:
               addr: 127.0.0.1:0
 
             """
         if kind == .guarded {
             try Self.makeCertificates(path)
-            try Tool.run(["htpasswd", "-B", "-b", "-c", "\(path)/htpasswd", "alice", "secret"])
+            try Tool.runHere(["htpasswd", "-B", "-b", "-c", "\(path)/htpasswd", "alice", "secret"])
             text += """
                   tls: {certificate: \(path)/server.crt, key: \(path)/server.key}
                 auth: {htpasswd: {realm: test, path: \(path)/htpasswd}}
@@ -53,12 +59,12 @@ final class RealRegistry: Sendable {
 
     private static func makeCertificates(_ path: String) throws {
         try makeDirectory("\(path)/certificates", permissions: 0o700)
-        try Tool.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "\(path)/ca.key",
+        try Tool.runHere(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "\(path)/ca.key",
                       "-out", "\(path)/certificates/ca.crt", "-days", "2", "-subj", "/CN=authority of a test"])
-        try Tool.run(["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", "\(path)/server.key", "-out", "\(path)/server.csr",
+        try Tool.runHere(["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", "\(path)/server.key", "-out", "\(path)/server.csr",
                       "-subj", "/CN=localhost"])
         try replaceFile("\(path)/names", with: Array("subjectAltName=DNS:localhost,IP:127.0.0.1".utf8), permissions: 0o600)
-        try Tool.run(["openssl", "x509", "-req", "-in", "\(path)/server.csr", "-CA", "\(path)/certificates/ca.crt", "-CAkey", "\(path)/ca.key",
+        try Tool.runHere(["openssl", "x509", "-req", "-in", "\(path)/server.csr", "-CA", "\(path)/certificates/ca.crt", "-CAkey", "\(path)/ca.key",
                       "-CAcreateserial", "-days", "2", "-out", "\(path)/server.crt", "-extfile", "\(path)/names"])
     }
 }
@@ -73,7 +79,12 @@ enum Tool {
 
     /// Runs a program to its end; returns its output. A failure has its last words.
     @discardableResult
-    static func run(_ arguments: [String]) throws -> String {
+    static func run(_ arguments: [String]) async throws -> String {
+        try await blocking { try runHere(arguments) }
+    }
+
+    @discardableResult
+    static func runHere(_ arguments: [String]) throws -> String {
         let process = try ChildProcess([path(arguments[0])] + arguments.dropFirst())
         let end = try process.waitForEnd()
         let output = String(decoding: try process.output.waitForEnd(), as: UTF8.self)
@@ -89,7 +100,7 @@ enum Tool {
 }
 
 /// How `svmm` ended and what it said.
-struct Finished {
+struct Finished: Sendable {
     let end: ProcessEnd
     let output: String
     let errors: String
@@ -111,13 +122,19 @@ extension Workplace {
     }
 
     /// Runs `svmm` to its end, with this standard input.
-    func svmm(_ arguments: String..., input: String? = nil, environment: [String] = []) throws -> Finished {
-        let process = try ChildProcess(command(arguments, environment: environment), input: input == nil ? .nothing : .pipe)
-        if let input {
-            try process.send(input)
-            process.closeInput()
+    func svmm(_ arguments: String..., input: String? = nil, environment: [String] = []) async throws -> Finished {
+        try await run(command(arguments, environment: environment), input: input)
+    }
+
+    func run(_ command: [String], input: String? = nil) async throws -> Finished {
+        try await blocking {
+            let process = try ChildProcess(command, input: input == nil ? .nothing : .pipe)
+            if let input {
+                try process.send(input)
+                process.closeInput()
+            }
+            return try Finished(process)
         }
-        return try Finished(process)
     }
 }
 
