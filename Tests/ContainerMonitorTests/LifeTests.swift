@@ -178,11 +178,17 @@ struct LifeTests {
         #expect(try client.next() == nil)
     }
 
-    @Test("a container that is removed at its end need not be synced")
-    func removed() throws {
-        let bench = try Bench { $0.isRemovedAtEnd = true }
+    @Test("what is removed at its end need not be unmounted, unless others see what it wrote", arguments: [true, false])
+    func removed(hasShare: Bool) throws {
+        let bench = try Bench {
+            $0.isRemovedAtEnd = true
+            $0.sandbox.mounts = [SandboxConfiguration.Mount(.temporary(size: 0, mode: 0o755), at: "/tmp")]
+            if hasShare { $0.sandbox.mounts.append(SandboxConfiguration.Mount(.share(tag: "t", name: "n"), at: "/data")) }
+        }
         let (agent, process) = try bench.run()
         try agent.endMain(0, try agent.stream(process.streams.input), try agent.stream(process.streams.errors))
-        #expect(try agent.expectShutDown() == false)
+        if hasShare { #expect(try agent.expectShutDown()) }
+        #expect(try bench.machine.next() == .end)
+        #expect(try bench.machine.next() == .finish(0))
     }
 }

@@ -114,19 +114,23 @@ extension ContainerMonitor {
     /// All that the main process wrote has been taken, and who waited for it knows: the machine may go.
     func leave() {
         guard isMachineUp else { return goOn() }
-        guard machineEnd == nil, let agent = link?.connection else {
+        guard machineEnd == nil, needsUnmounting, let agent = link?.connection else {
             phase = .ending
             machine?.endMachine()
             return
         }
         phase = .leaving
         allow(Self.leavingTime) { [unowned self] in endMachine() }
-        let syncs = restart.isDue || !container.isRemovedAtEnd
-        agent.send(.shutDown(syncs: syncs)) { [unowned self] result in
+        agent.send(.shutDown(syncs: true)) { [unowned self] result in
             // An agent that refuses is at it already, because of the power button: it then powers off, or is gone.
-            if case .failure = result, syncs { return }
-            endMachine()
+            if case .success = result { endMachine() }
         }
+    }
+
+    /// Whether anything that the container has written is to survive it.
+    private var needsUnmounting: Bool {
+        if restart.isDue || !container.isRemovedAtEnd { return true }
+        return container.sandbox.mounts.contains { if case .temporary = $0.source { false } else { true } }
     }
 
     /// No machine is left: starts the next, or ends.
