@@ -8,24 +8,23 @@ import Glibc
 import LinuxSystem
 import OCI
 
-setvbuf(stdout, nil, _IOLBF, 0)
 let arguments = CommandLine.arguments
 do {
     guard arguments.count >= 3 else { throw ImageError.noSuchImage("usage: see the source") }
     let store = try ImageStore(root: arguments[1])
     switch (arguments[2], arguments.dropFirst(3).first) {
     case ("load", let source?):
-        for image in try store.load(ImageSource(source) ?? .archive(path: source, name: nil)) { print(image.id) }
+        for image in try store.load(ImageSource(source) ?? .archive(path: source, name: nil)) { printLine("\(image.id)") }
     case ("unpack", let name?):
         guard let image = try store.resolve(name) else { throw ImageError.noSuchImage(name) }
-        print("begun")
-        let root = try store.rootImage(for: image) { print("\($0.done) of \($0.total)") }
-        print(root.path)
+        printLine("begun")
+        let root = try store.rootImage(for: image) { printLine("\($0.done) of \($0.total)") }
+        printLine(root.path)
     case ("tag", let name?):
         guard let image = try store.resolve(name) else { throw ImageError.noSuchImage(name) }
         try store.tag(image, as: try ImageReference(arguments[4]))
     case ("collect", nil):
-        print(try store.collectGarbage())
+        printLine("\(try store.collectGarbage())")
     default:
         throw ImageError.noSuchImage("usage: see the source")
     }

@@ -11,7 +11,7 @@ struct LayerCase: CustomTestStringConvertible, Sendable {
     /// What files hold, or links say.
     var texts: [String: String] = [:]
 
-    init(_ name: String, _ layers: [(inout TarBuilder) -> Void], _ paths: [String], _ texts: [String: String] = [:]) {
+    init(_ name: String, _ layers: [@Sendable (inout TarBuilder) -> Void], _ paths: [String], _ texts: [String: String] = [:]) {
         testDescription = name
         self.layers = layers.map { tar($0) }
         self.paths = paths
@@ -32,7 +32,7 @@ struct LayerTests {
         #expect(test.leftovers == [])
     }
 
-    private static let lower: (inout TarBuilder) -> Void = { tar in
+    private static let lower: @Sendable (inout TarBuilder) -> Void = { tar in
         tar.directory("d")
         tar.file("d/a", "a")
         tar.file("d/b", "b")
@@ -152,6 +152,7 @@ struct LayerTests {
             $0.file("Főtanúsítvány", "1")
             $0.entry("x", type: "0", mode: 0o644, .init(records: [("path", Array("日本語/ß".utf8))]), Array("2".utf8))
         }], ["/Főtanúsítvány", "/日本語/", "/日本語/ß"], ["/日本語/ß": "2"]),
+        LayerCase("a name that is not UTF-8", [{ $0.file("x", "x", .init(records: [("path", [0x61, 0xFF, 0x62])])) }], ["/a\u{FFFD}b"]),
         LayerCase("three layers that take turns", [lower, {
             $0.whiteout("a", in: "d")
             $0.whiteout("x")

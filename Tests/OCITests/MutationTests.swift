@@ -134,7 +134,7 @@ struct MutationTests {
                 let loaded = try test.store.load(.archive(path: test.path("archive"), name: nil), maximumSize: 16 << 20)
                 for image in loaded { try test.store.remove(image) }
                 _ = try test.store.collectGarbage()
-            } catch let error as ImageError {
+            } catch {
                 #expect(!"\(error)".contains("\n"), "seed \(seed) round \(round): \(error)")
             }
             #expect(test.leftovers == [], "seed \(seed) round \(round)")

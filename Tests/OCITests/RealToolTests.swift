@@ -67,10 +67,14 @@ struct RealToolTests {
         umoci unpack --image layout:t final
         """#
 
+    private struct ScriptFailed: Error {
+        var text: String
+    }
+
     private func run(_ command: String, in test: TestStore) throws {
         let shell = try ChildProcess(["/bin/sh", "-c", "cd '\(test.directory)'\n" + command])
         let end = try shell.waitForEnd()
-        guard end == .exited(0) else { throw DeadlinePassed(description: "\(end): \(shell.errors.text)") }
+        guard end == .exited(0) else { throw ScriptFailed(text: "\(end): \(shell.errors.text)") }
     }
 
     /// Compares a root image with a directory that holds the same files.

@@ -9,6 +9,8 @@ func decodeJSON<Document: Decodable>(
         return try JSONDecoder().decode(type, from: Data(bytes))
     } catch let error as DecodingError {
         throw .invalidDocument(what: what, reason: reason(of: error))
+    } catch let error as ImageError {
+        throw .invalidDocument(what: what, reason: "\(error)")
     } catch {
         throw .invalidDocument(what: what, reason: "not a JSON document")
     }
@@ -41,7 +43,9 @@ private func reason(of error: DecodingError) -> String {
     case .valueNotFound(_, let context):
         return "\(place(context)) is null"
     case .dataCorrupted(let context):
-        if let cause = context.underlyingError as? ImageError { return "\(place(context)): \(cause)" }
+        // A number that does not fit has no place in this error.
+        let isNumber = context.debugDescription.hasPrefix("Number ")
+        if isNumber { return "a number is not in its range: \(quoted(context.debugDescription))" }
         return context.codingPath.isEmpty ? "not a JSON document" : "\(place(context)) is not valid"
     @unknown default:
         return "not what was expected"

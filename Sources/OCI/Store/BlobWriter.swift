@@ -45,8 +45,8 @@ public final class BlobWriter: Sendable {
     /// Bytes that are there already: where the rest is to be fetched from.
     public var offset: UInt64 { state.withLock { $0.offset } }
 
-    /// Adds bytes behind those that are there. Throws `.sizeMismatch` for more than the descriptor's size, and then nothing is
-    /// left of the blob.
+    /// Adds bytes behind those that are there. Throws `.sizeMismatch` for more than the descriptor's size and `.noSpace` when the
+    /// file system is full; then nothing is left of the blob.
     public func append(_ bytes: UnsafeRawBufferPointer) throws(ImageError) {
         try state.withLock { state throws(ImageError) in
             guard let locked = state.locked else { return }
@@ -58,10 +58,16 @@ public final class BlobWriter: Sendable {
             do throws(Errno) {
                 try locked.file.writeAll(bytes)
             } catch {
-                // How much of it is written is not known: what counts is before it.
-                try? locked.file.truncate(to: state.offset)
-                try? locked.file.setPosition(state.offset)
-                throw ImageError(path, error)
+                let failure = ImageError(path, error)
+                if case .noSpace = failure {
+                    // What is there would only keep the disk full.
+                    discard(&state)
+                } else {
+                    // How much of it is written is not known: what counts is before it.
+                    try? locked.file.truncate(to: state.offset)
+                    try? locked.file.setPosition(state.offset)
+                }
+                throw failure
             }
             state.hasher.update(bytes)
             state.offset += UInt64(bytes.count)

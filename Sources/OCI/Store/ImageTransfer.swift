@@ -61,9 +61,9 @@ public final class ImageTransfer: Sendable {
     /// Writes a document, a manifest for example, of which all bytes are here. The digest and size are checked.
     public func write(_ bytes: [UInt8], as descriptor: Descriptor) throws(ImageError) {
         guard let writer = try writer(for: descriptor) else { return }
-        try writer.restart()
-        try bytes.withRawBytes { bytes throws(ImageError) in try writer.append(bytes) }
         do throws(ImageError) {
+            try writer.restart()
+            try bytes.withRawBytes { bytes throws(ImageError) in try writer.append(bytes) }
             try writer.finish()
         } catch {
             writer.discard()

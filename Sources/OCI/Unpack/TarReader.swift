@@ -104,11 +104,7 @@ final class TarReader {
         case 0o010000: return .fifo
         case 0o020000: return .characterDevice(major: number(archive_entry_rdevmajor(entry)), minor: number(archive_entry_rdevminor(entry)))
         case 0o060000: return .blockDevice(major: number(archive_entry_rdevmajor(entry)), minor: number(archive_entry_rdevminor(entry)))
-        case 0o120000:
-            guard let target = bytes(archive_entry_symlink(entry)) else {
-                throw .invalid("\(quoted(path)): the link's target is not UTF-8")
-            }
-            return .symbolicLink(target: target)
+        case 0o120000: return .symbolicLink(target: bytes(archive_entry_symlink(entry)) ?? [])
         case 0o100000: return .regular
         default: throw .invalid("\(quoted(path)): unknown type of entry")
         }

@@ -38,7 +38,7 @@ struct Ext4Listing {
         var handle: ext2_filsys?
         let code = ext2fs_open(path, EXT2_FLAG_64BITS, 0, 0, svmm_file_io(), &handle)
         guard code == 0, let handle else { throw Unreadable(path: path, code: code) }
-        defer { _ = ext2fs_free(handle) }
+        defer { ext2fs_free(handle) }
         try add("", 2, handle)
     }
 
@@ -126,7 +126,7 @@ struct Ext4Listing {
         let code = ext2fs_xattrs_read(attributes)
         guard code == 0 else { throw Unreadable(path: path, code: code) }
         let found = Found()
-        ext2fs_xattrs_iterate(attributes, { name, value, count, _, context in
+        ext2fs_xattrs_iterate(attributes, { name, value, count, context in
             guard let name, let context else { return 0 }
             let bytes = [UInt8](UnsafeRawBufferPointer(start: value, count: count))
             Unmanaged<Found>.fromOpaque(context).takeUnretainedValue().attributes[String(cString: name)] = bytes

@@ -17,7 +17,7 @@ final class SmallFileSystem: Sendable {
     }
 
     deinit {
-        umount2(mountPoint, Int32(MNT_DETACH.rawValue))
+        umount2(mountPoint, Int32(MNT_DETACH))
     }
 
     func path(_ name: String) -> String { "\(mountPoint)/\(name)" }
