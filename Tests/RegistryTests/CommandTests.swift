@@ -3,7 +3,7 @@ import LinuxSystem
 import OCI
 import ProcessSupport
 @testable import Registry
-@testable import svmm
+@testable import svmm_engine
 import Testing
 
 @Suite("svmm image and svmm registry")
