@@ -6,8 +6,9 @@ extension ParsableCommand {
     ///
     /// - Parameters:
     ///   - usageStatus: for words that are none of its commands'.
+    ///   - arguments: what was typed; nil: the process's own.
     ///   - run: runs the command that the words make; returns the status of svmm's own errors for that command.
-    package static func runAsRoot(usageStatus: Int32, _ run: (inout any ParsableCommand) throws -> Void,
+    package static func runAsRoot(usageStatus: Int32, arguments: [String]? = nil, _ run: (inout any ParsableCommand) throws -> Void,
                                   failureStatus: (any ParsableCommand) -> Int32?) -> Never {
         if let argument = CommandLine.arguments.first(where: { $0.contains("\u{FFFD}") }) {
             printErrorLine("svmm: argument '\(argument)': not UTF-8; rename the file or use another name for it")
@@ -15,7 +16,7 @@ extension ParsableCommand {
         }
         var own: Int32?
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(arguments)
             own = failureStatus(command)
             try run(&command)
         } catch {

@@ -15,8 +15,15 @@ struct StoreOptions: ParsableArguments {
         try absolutePath(try root ?? Self.standardDirectory())
     }
 
+    /// The store, which is made where it is missing.
     func imageStore() throws -> ImageStore {
-        try ImageStore(root: directory())
+        let directory = try directory()
+        do throws(Errno) {
+            try makeDirectoryPath(directory, permissions: 0o700)
+        } catch {
+            throw ImageError.file(path: directory, error)
+        }
+        return try ImageStore(root: directory)
     }
 
     /// Where it is when nobody says: /var/lib/svmm for root, in the user's data directory for others.

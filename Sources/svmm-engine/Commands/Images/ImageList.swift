@@ -43,12 +43,8 @@ struct ImageList: EngineCommand {
     func run() async throws {
         let store = try storeOptions.imageStore()
         var images = try store.list { printErrorLine("svmm: \($0)") }
-        if let name {
-            let wanted = try ImageReference(name)
-            // Without a tag all tags are meant.
-            let hasTag = wanted.digest != nil || name.hasSuffix(":\(wanted.tag ?? "")")
-            images = images.filter { $0.names.contains { hasTag ? $0 == wanted : $0.name == wanted.name } }
-        }
+        let isWanted = try nameFilter()
+        if name != nil { images = images.filter { $0.names.contains(where: isWanted) } }
         if quiet {
             var seen: Set<Digest> = []
             for image in images where seen.insert(image.id).inserted { printLine(noTrunc ? "\(image.id)" : image.id.short) }
@@ -56,17 +52,25 @@ struct ImageList: EngineCommand {
         }
         switch format {
         case .json: printLine(JSONValue.array(images.map(\.summary)).prettyText)
-        case .table: for line in table(images).lines { printLine(line) }
+        case .table: for line in table(images, isWanted).lines { printLine(line) }
         }
     }
 
-    private func table(_ images: [StoredImage]) -> TextTable {
+    /// Which names are meant. Without a tag all tags are.
+    private func nameFilter() throws(ImageError) -> (ImageReference) -> Bool {
+        guard let name else { return { _ in true } }
+        let wanted = try ImageReference(name)
+        let hasTag = wanted.digest != nil || name.hasSuffix(":\(wanted.tag ?? "")")
+        return { hasTag ? $0 == wanted : $0.name == wanted.name }
+    }
+
+    private func table(_ images: [StoredImage], _ isWanted: (ImageReference) -> Bool) -> TextTable {
         let now = Int64(Clock.realTimeNanoseconds() / 1_000_000_000)
         var table = TextTable(noheading ? nil : ["REPOSITORY", "TAG"] + (digests ? ["DIGEST"] : []) + ["IMAGE ID", "CREATED", "SIZE"])
         for image in images {
             let id = noTrunc ? "\(image.id)" : image.id.short
             let age = image.configuration.created.flatMap { ImageDate($0) }?.age(now: now) ?? "unknown"
-            for name in image.names.map({ ($0.name, $0.tag ?? "<none>") }) + (image.names.isEmpty ? [("<none>", "<none>")] : []) {
+            for name in image.names.filter(isWanted).map({ ($0.name, $0.tag ?? "<none>") }) + (image.names.isEmpty ? [("<none>", "<none>")] : []) {
                 table.add([name.0, name.1] + (digests ? ["\(image.manifest.digest)"] : []) + [id, age, ByteCount.text(image.size)])
             }
         }

@@ -31,7 +31,7 @@ struct ImageRemove: EngineCommand {
 
     func run() async throws {
         let root = try storeOptions.directory()
-        let store = try ImageStore(root: root)
+        let store = try storeOptions.imageStore()
         let use = try ImageUse.find(root: root)
         var failure: (any Error)?
         if all {
