@@ -90,7 +90,7 @@ enum Container {
 
     /// What is left of containers, on disk and among the processes; empty when nothing is.
     static func leftovers() throws -> [String] {
-        let containers = directoryEntries(root + "/store/containers")
+        let containers = directoryEntries(root + "/store/containers").filter { $0 != ".lock" }
         let sockets = directoryEntries("/run/svmm/containers")
         let monitors = directoryEntries("/proc").filter { name in
             UInt32(name) != nil && contents(ofSmallFile: "/proc/\(name)/comm").map { String(decoding: $0, as: UTF8.self) } == "svmm-vmm\n"
