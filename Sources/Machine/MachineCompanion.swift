@@ -17,6 +17,10 @@ public protocol MachineCompanion: AnyObject {
     /// Nothing is left of the machine: `Supervisor.startMachine` or `finish` comes next, now or later.
     func machineIsGone()
 
+    /// The machine's sockets and its state directory are about to be removed: what the companion has made beside them goes first. After
+    /// `begin`, also where that has failed.
+    func closeSockets()
+
     /// A machine could not be built or started: nothing comes after this.
     func machineHasFailed(_ error: MachineError)
 

@@ -120,6 +120,7 @@ public final class Supervisor {
 
     /// Removes what others could find of the machine.
     private func cleanUp(_ prepared: borrowing PreparedMachine) {
+        companion?.closeSockets()
         control?.close()
         control = nil
         prepared.vsock?.close()

@@ -48,7 +48,11 @@ struct ClientTests {
         let (agent, process) = try bench.run()
         let clients = try (0..<5).map { _ in try bench.connect() }
         for client in clients { try client.send(.wait) }
+        // For no session.
+        try clients[0].send(.signal(9))
+        try clients[1].send(.input([1]))
         try bench.settle()
+        #expect(agent.isSilent)
         try agent.endMain(9, try agent.stream(process.streams.input), try agent.stream(process.streams.errors))
         for client in clients { #expect(try client.next() == .exited(status: 9, wasOutOfMemory: false)) }
         _ = try agent.expectShutDown()

@@ -90,6 +90,22 @@ struct RestartTests {
         #expect(try bench.machine.next() == .finish(137))
     }
 
+    @Test("a stop while the next machine is being built is not forgotten")
+    func stopWhileBuilding() throws {
+        let bench = try Bench { $0.restart = .always }
+        try runOnce(bench, status: 2)
+        bench.advanceWhenIdle(seconds: 1)
+        #expect(try bench.machine.next() == .start)
+        let client = try bench.connect()
+        try client.send(.stop(timeout: nil))
+        try bench.settle()
+        #expect(!bench.machine.hasRequests)
+        bench.onLoop { $0.machineHasStarted() }
+        #expect(try bench.machine.next() == .end)
+        #expect(try bench.machine.next() == .finish(143))
+        #expect(try client.next() == .exited(status: 143, wasOutOfMemory: false))
+    }
+
     @Test("other signals do not end the policy")
     func otherSignals() throws {
         let bench = try Bench { $0.restart = .always }

@@ -63,7 +63,6 @@ final class AgentLink {
 
     /// Removes the sockets.
     func close() {
-        connection?.close()
         control?.close()
         streams?.close()
         for entry in nameless { forget(entry) }

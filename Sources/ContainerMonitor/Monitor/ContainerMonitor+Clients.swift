@@ -166,8 +166,12 @@ extension ContainerMonitor: ClientHandler {
         case .draining, .leaving, .ending, .over:
             // A process that has been started and has ended since is for `wait` to tell.
             if streams == nil, runEnd?.hasRun == true { return client.finish(with: .started) }
-            if restart.isDue { client.activity = .waitingForStart(streams) } else {
-                client.finish(with: runEnd?.startMessage ?? .failed(status: 125, "the container has ended"))
+            if restart.isDue {
+                client.activity = .waitingForStart(streams)
+            } else if let runEnd, !runEnd.hasRun {
+                client.finish(with: runEnd.startMessage)
+            } else {
+                client.finish(with: .failed(status: 125, "the container has ended"))
             }
         }
         if client === firstClient, !hasFirstClientSpoken {
@@ -210,6 +214,8 @@ extension ContainerMonitor: ClientHandler {
             }
             return signal(client) { .signal(process: process.number, signal: number) }
         }
+        // One for a session that has not begun, or has ended.
+        guard client.isBetweenRequests else { return }
         guard case .running = phase else {
             return client.finish(with: .failed(status: 125, "the container's process does not run"))
         }

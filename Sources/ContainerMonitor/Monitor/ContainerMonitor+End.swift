@@ -14,8 +14,7 @@ extension ContainerMonitor {
         if runEnd == nil || !phase.isOver { machineHasFailed("the container's monitor ended early") }
         status.state = .exited
         writeStatus(isDurable: !container.isRemovedAtEnd)
-        acceptor?.close()
-        link?.close()
+        closeSockets()
         main?.closeStreams()
         isConcluding = true
         waitForClients(since: progress)
@@ -26,6 +25,12 @@ extension ContainerMonitor {
         releaseLock()
         for client in clients { client.end() }
         return isPromised ? [] : container.cleanup
+    }
+
+    /// Nobody can connect any more, neither clients nor the guest. Those who are connected stay.
+    public func closeSockets() {
+        acceptor?.close()
+        link?.close()
     }
 
     /// The container's exit status.

@@ -21,6 +21,8 @@ extension ContainerMonitor {
         isMachineUp = true
         phase = .booting
         link?.open()
+        // Asked for at the last moment, when the machine was about to be built.
+        if stop.isEndWanted { return kill() }
         allow(Self.bootTime) { [unowned self] in
             breakDown("the guest's agent did not say hello within \(Self.bootTime / .seconds(1)) s of the start; see what the guest's kernel has printed")
         }
@@ -53,6 +55,7 @@ extension ContainerMonitor {
         isMachineUp = false
         if runEnd == nil { mainHasEnded(RunEnd(end: ProcessEnd(status: 125), failure: text, hasRun: hasRun)) }
         main?.closeStreams()
+        endOtherProcesses()
         finish()
     }
 
