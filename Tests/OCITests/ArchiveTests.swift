@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Archives and layouts")
 struct ArchiveTests {
-    private static let layers = [tar { $0.file("a", "a") }, tar { $0.file("b", SplitMix64.bytes(100_000)) }]
+    private static let layers = [tar { $0.file("a", "a") }, tar { $0.file("b", noise(100_000)) }]
     private static let image = TestImage(layers, compression: .gzip, config: #"{"Cmd":["/a"]}"#)
 
     private func writeLayout(_ image: TestImage, _ test: TestStore, name: String?) throws {

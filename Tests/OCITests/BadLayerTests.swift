@@ -36,7 +36,7 @@ struct BadLayerTests {
         #expect(try test.store.existingRootImage(RootImage.Identifier(image.configuration)) == nil)
     }
 
-    private static let good = tar { $0.file("a", SplitMix64.bytes(300_000)) }
+    private static let good = tar { $0.file("a", noise(300_000)) }
 
     /// A layer whose compressed bytes are changed; its diff id is that of the good tar.
     private static func broken(_ compression: LayerCompression, _ change: (inout [UInt8]) -> Void) -> [TestLayer] {
@@ -132,7 +132,7 @@ struct BadLayerTests {
     @Test("a full file system is said to be full, and nothing is left on it")
     func noSpace() throws {
         guard let full = try SmallFileSystem(size: 4 << 20) else { return }
-        let image = TestImage([tar { $0.file("a", SplitMix64.bytes(3 << 20)) }])
+        let image = TestImage([tar { $0.file("a", noise(3 << 20)) }])
         let store = try ImageStore(root: full.path("root"))
         let transfer = store.beginTransfer()
         for (digest, bytes) in image.blobs {
@@ -146,16 +146,9 @@ struct BadLayerTests {
             #expect("\(error)".contains("no space left on the file system"), "\(error)")
         }
         #expect(try names(inDirectory: store.roots) == [])
-        let other = SplitMix64.bytes(2 << 20)
+        let other = noise(2 << 20)
         #expect(throws: ImageError.self) { try store.beginTransfer().write(other, as: Descriptor(mediaType: "x", of: other)) }
         #expect(try names(inDirectory: full.path("root/images/partial")) == [])
         #expect(try store.list().count == 1)
-    }
-}
-
-extension SplitMix64 {
-    static func bytes(_ count: Int) -> [UInt8] {
-        var random = SplitMix64(seed: UInt64(count))
-        return random.bytes(count)
     }
 }

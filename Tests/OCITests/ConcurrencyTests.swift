@@ -8,7 +8,7 @@ import Testing
 @Suite("Several at once")
 struct ConcurrencyTests {
     private static let image = TestImage((0..<3).map { number in
-        tar { tar in for index in 0..<30 { tar.file("d\(number)/f\(index)", SplitMix64.bytes(30_000 + index)) } }
+        tar { tar in for index in 0..<30 { tar.file("d\(number)/f\(index)", noise(30_000 + index)) } }
     })
 
     @Test("processes that load the same image all succeed, and it is there once")
@@ -60,7 +60,7 @@ struct ConcurrencyTests {
     @Test("transfers that want the same blobs in another order do not wait for each other")
     func transfers() async throws {
         let test = try TestStore()
-        let blobs = (0..<20).map { SplitMix64.bytes(10_000 + $0) }
+        let blobs = (0..<20).map { noise(10_000 + $0) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for task in 0..<6 {
                 group.addTask {

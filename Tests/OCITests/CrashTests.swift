@@ -10,7 +10,7 @@ import Testing
 struct CrashTests {
     private static let layers = (0..<3).map { number in
         tar { tar in
-            for index in 0..<40 { tar.file("d\(number)/f\(index)", SplitMix64.bytes(50_000 + index)) }
+            for index in 0..<40 { tar.file("d\(number)/f\(index)", noise(50_000 + index)) }
         }
     }
 

@@ -81,6 +81,15 @@ struct LayerTests {
             $0.file("./.wh..wh..opq")
             $0.file("y", "y")
         }], ["/y"]),
+        LayerCase("whiteouts below what is a file now", [lower, {
+            $0.file("d", "file")
+            $0.whiteout("a", in: "d")
+            $0.opaque("d/e")
+        }], ["/d", "/x"]),
+        LayerCase("whiteouts before the file that takes the directory's place", [lower, {
+            $0.whiteout("a", in: "d")
+            $0.file("d", "file")
+        }], ["/d", "/x"]),
         LayerCase("notes of aufs", [lower, {
             $0.file(".wh..wh.aufs")
             $0.directory(".wh..wh.plnk")

@@ -100,7 +100,7 @@ struct ModelTests {
         (#"{"schemaVersion":2,"config":{"mediaType":"x","digest":"sha256:0","size":1},"layers":[]}"#, "lower-case hexadecimal"),
         (#"{"schemaVersion":2,"config":\#(descriptor("application/vnd.cncf.helm.config.v1+json")),"layers":[]}"#, "not a container image"),
         (#"{"schemaVersion":2,"config":\#(descriptor(MediaType.configuration)),"layers":[\#(descriptor("x+encrypted"))]}"#, "x+encrypted"),
-        (#"{"schemaVersion":2,"config":{"mediaType":"\#(MediaType.configuration)","digest":"\#(digest)","size":-1},"layers":[]}"#, "a number is not in its range"),
+        (#"{"schemaVersion":2,"config":{"mediaType":"\#(MediaType.configuration)","digest":"\#(digest)","size":-1},"layers":[]}"#, "a number that is out of range"),
         (#"{"schemaVersion":2,"config":{"mediaType":"\#(MediaType.configuration)","digest":"\#(digest)","size":99999999},"layers":[]}"#, "at most 4194304"),
         (String(repeating: "[", count: 100_000), "app: "),
     ])

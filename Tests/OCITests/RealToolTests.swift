@@ -184,7 +184,7 @@ struct RealToolTests {
             b push --format oci built oci:built:t >log 2>&1 || { cat log >&2; exit 1; }
             """, in: test)
         let image = try #require(try test.store.load(.archive(path: test.path("built.tar"), name: nil)).first)
-        #expect(image.names.map(\.familiar) == ["example/built:1"])
+        #expect(image.names.map(\.familiar).contains("example/built:1"))
         #expect(image.configuration.config.healthcheck?.test == ["CMD", "/b"])
         #expect(image.configuration.config.stopSignal == "SIGINT")
         #expect(image.configuration.config.volumes == ["/v"])

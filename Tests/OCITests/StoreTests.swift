@@ -124,8 +124,7 @@ struct StoreTests {
     @Test("a blob is continued where the last attempt ended")
     func resumed() throws {
         let test = try TestStore()
-        var random = SplitMix64(seed: 3)
-        let bytes = random.bytes(100_000)
+        let bytes = noise(100_000)
         let descriptor = Descriptor(mediaType: MediaType.layer, of: bytes)
         do {
             let writer = try #require(try test.store.beginTransfer().writer(for: descriptor))

@@ -43,10 +43,9 @@ private func reason(of error: DecodingError) -> String {
     case .valueNotFound(_, let context):
         return "\(place(context)) is null"
     case .dataCorrupted(let context):
-        // A number that does not fit has no place in this error.
-        let isNumber = context.debugDescription.hasPrefix("Number ")
-        if isNumber { return "a number is not in its range: \(quoted(context.debugDescription))" }
-        return context.codingPath.isEmpty ? "not a JSON document" : "\(place(context)) is not valid"
+        // A number that does not fit its field is reported as if the whole were no JSON.
+        return context.codingPath.isEmpty ? "not a JSON document, or one with a number that is out of range"
+            : "\(place(context)) is not valid"
     @unknown default:
         return "not what was expected"
     }

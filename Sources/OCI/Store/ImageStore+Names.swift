@@ -109,7 +109,14 @@ extension ImageStore {
                 annotations[sourceAnnotation] = source.description
             }
             entry.annotations = annotations.isEmpty ? nil : annotations
-            if name != nil || !entries.contains(where: { $0.digest == manifest.digest }) { entries.append(entry) }
+            if name != nil || !entries.contains(where: { $0.digest == manifest.digest }) {
+                entries.append(entry)
+            } else if let source, source != manifest.digest {
+                for index in entries.indices where entries[index].digest == manifest.digest {
+                    entries[index].annotations = (entries[index].annotations ?? [:]).merging(
+                        [sourceAnnotation: source.description]) { _, new in new }
+                }
+            }
             // An entry without a name is there for images that have none.
             let named = Set(entries.filter { $0.name != nil }.map(\.digest))
             var unnamed: Set<Digest> = []

@@ -75,15 +75,17 @@ struct LayerApplier: ~Copyable {
         let above = components.dropLast()
         if let reserved = components.first(where: { $0.starts(with: Self.reservedPrefix) }) {
             // Others than the mark of an opaque directory are notes of aufs to itself.
-            guard name == Self.opaqueName[...], reserved == name else { return }
-            return opaque.append(try directory(above, for: entry))
+            guard name == Self.opaqueName[...], reserved == name, let parent = try find(above, creating: nil) else { return }
+            return opaque.append(parent)
         }
         if name.starts(with: Self.whiteoutPrefix) {
             let hidden = name.dropFirst(Self.whiteoutPrefix.count)
             guard !hidden.isEmpty, !hidden.elementsEqual(".".utf8), !hidden.elementsEqual("..".utf8) else {
                 throw .invalid("\(quoted(entry.path)): a whiteout of no name")
             }
-            return whiteouts.append((try directory(above, for: entry), Array(hidden)))
+            // Below what is no directory (any more) there is nothing to hide; some programs say so all the same.
+            guard let parent = try find(above, creating: nil) else { return }
+            return whiteouts.append((parent, Array(hidden)))
         }
         try add(name, to: try directory(above, for: entry), entry, reader)
     }

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// A tar made by hand (POSIX pax), also of what no tar program would write.
 struct TarBuilder {
     private(set) var bytes: [UInt8] = []
@@ -89,28 +91,42 @@ struct TarBuilder {
     private mutating func header(
         _ name: String, type: Character, mode: UInt32, _ traits: Traits, size: Int, link: String, device: (UInt64, UInt64)
     ) {
+        // Plain loops: tens of thousands of headers are made by tests that are built without optimization.
         var header = [UInt8](repeating: 0, count: 512)
-        func put(_ text: some Sequence<UInt8>, at offset: Int) {
-            for (index, byte) in text.enumerated() { header[offset + index] = byte }
+        func put(_ text: String, at offset: Int, limit: Int) {
+            var place = offset
+            for byte in text.utf8 where place < offset + limit {
+                header[place] = byte
+                place += 1
+            }
         }
-        func octal(_ value: UInt64, _ digits: Int) -> [UInt8] {
-            let text = String(value, radix: 8)
-            return Array((String(repeating: "0", count: max(0, digits - text.count)) + text).suffix(digits).utf8)
+        func octal(_ value: UInt64, _ digits: Int, at offset: Int) {
+            var (rest, place) = (value, offset + digits - 1)
+            while place >= offset {
+                header[place] = 48 + UInt8(rest & 7)
+                rest >>= 3
+                place -= 1
+            }
         }
-        put(name.utf8.prefix(100), at: 0)
-        put(octal(UInt64(mode), 7), at: 100)
-        put(octal(traits.user, 7), at: 108)
-        put(octal(traits.group, 7), at: 116)
-        put(octal(UInt64(size), 11), at: 124)
-        put(octal(traits.time, 11), at: 136)
-        put("        ".utf8, at: 148)
-        put("\(type)".utf8, at: 156)
-        put(link.utf8.prefix(100), at: 157)
-        put("ustar\0".utf8, at: 257)
-        put("00".utf8, at: 263)
-        put(octal(device.0, 7), at: 329)
-        put(octal(device.1, 7), at: 337)
-        put(octal(header.reduce(0) { $0 + UInt64($1) }, 6), at: 148)
+        put(name, at: 0, limit: 100)
+        octal(UInt64(mode), 7, at: 100)
+        octal(traits.user, 7, at: 108)
+        octal(traits.group, 7, at: 116)
+        octal(UInt64(size), 11, at: 124)
+        octal(traits.time, 11, at: 136)
+        put("        ", at: 148, limit: 8)
+        put(String(type), at: 156, limit: 1)
+        put(link, at: 157, limit: 100)
+        put("ustar", at: 257, limit: 5)
+        put("00", at: 263, limit: 2)
+        octal(device.0, 7, at: 329)
+        octal(device.1, 7, at: 337)
+        var (sum, place) = (0, 0)
+        while place < 512 {
+            sum += Int(header[place])
+            place += 1
+        }
+        octal(UInt64(sum), 6, at: 148)
         header[154] = 0
         bytes += header
     }
@@ -121,4 +137,11 @@ func tar(_ build: (inout TarBuilder) -> Void) -> [UInt8] {
     var builder = TarBuilder()
     build(&builder)
     return builder.archive
+}
+
+/// Bytes that no compression makes smaller, the same for the same count.
+func noise(_ count: Int) -> [UInt8] {
+    var random = SplitMix64(seed: UInt64(count))
+    let words = (0..<(count + 7) / 8).map { _ in random.next() }
+    return words.withUnsafeBytes { Array($0.prefix(count)) }
 }
