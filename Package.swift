@@ -120,7 +120,7 @@ let package = Package(
         .testTarget(name: "ContainerMonitorTests",
                     dependencies: ["ContainerMonitor", "ContainerProtocol", "AgentProtocol", "Wire", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
-        .testTarget(name: "CommandLineTests", dependencies: ["svmm", "svmm-engine", "CommandSupport", "MachineProtocol",
+        .testTarget(name: "CommandLineTests", dependencies: ["svmm", "svmm-engine", "CommandSupport", "Containers", "Registry", "MachineProtocol",
                                    .product(name: "ArgumentParser", package: "swift-argument-parser")],
                     swiftSettings: strict),
         // The programs are built with the tests, which start them.
@@ -128,6 +128,16 @@ let package = Package(
                     dependencies: ["svmm", "svmm-vmm", "ProcessSupport", "TestSupport", "LinuxSystem", "CLinux"],
                     swiftSettings: strict),
         .testTarget(name: "GuestTests", dependencies: ["AgentProtocol", "ProcessSupport", "TestSupport", "LinuxSystem"],
+                    swiftSettings: strict),
+        // Shows how the engine is used as a library; built with the tests, so that it stays true.
+        .executableTarget(name: "run-container", dependencies: ["Containers", "OCI"], path: "Tools/examples", swiftSettings: strict),
+        // Stands for svmm-vmm in tests of the engine.
+        .executableTarget(name: "svmm-fake-monitor",
+                          dependencies: ["ContainerProtocol", "AgentProtocol", "MachineProtocol", "LinuxSystem"],
+                          path: "Tests/FakeMonitor", swiftSettings: strict),
+        .testTarget(name: "ContainersTests",
+                    dependencies: ["Containers", "AgentCore", "AgentProtocol", "ContainerProtocol", "MachineProtocol", "LinuxSystem",
+                                   "ProcessSupport", "svmm-fake-monitor", .product(name: "GRDB", package: "GRDB.swift")],
                     swiftSettings: strict),
         // Checks a file system from inside a guest; built for the tests.
         .target(name: "ConformanceC", path: "Tools/conformance/Shims", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),

@@ -10,6 +10,8 @@ extension ContainerRuntime {
     struct Made: ~Copyable {
         let record: ContainerRecord
         let hold: ContainerStore.Hold
+
+        consuming func takeHold() -> ContainerStore.Hold { hold }
     }
 
     /// - Parameter isBeingRun: see `ContainerDatabase.insert`.

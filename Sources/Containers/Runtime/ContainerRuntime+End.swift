@@ -117,23 +117,6 @@ extension ContainerRuntime {
         }
     }
 
-    // MARK: Connections
-
-    /// To the monitor of a container that runs.
-    func connect(_ record: ContainerRecord) throws(ContainerError) -> MonitorConnection {
-        try MonitorConnection(to: store.paths(record.identifier).socket, container: record.name)
-    }
-
-    /// nil when the container has no monitor.
-    func connectIfRunning(_ record: ContainerRecord) throws(ContainerError) -> MonitorConnection? {
-        do throws(ContainerError) {
-            return try connect(record)
-        } catch {
-            guard error.kind == .wrongState else { throw error }
-            return nil
-        }
-    }
-
     /// nil when the monitor is gone without an answer.
     private func awaitExit(_ connection: MonitorConnection, _ record: ContainerRecord) throws(ContainerError) -> ContainerExit? {
         switch try connection.receive() {

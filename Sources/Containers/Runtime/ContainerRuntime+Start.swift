@@ -36,10 +36,11 @@ extension ContainerRuntime {
             let record = container.record
             do throws(ContainerError) {
                 try made(record)
-                let process = try launch(record, container.hold, disk: image.disk, options)
-                return try begin(record, process, options)
+                let hold = container.takeHold()
+                guard let lock = try store.monitorLock(hold) else { throw .wrongState("container \(record.name) is running already") }
+                return try begin(record, try launch(record, hold, disk: image.disk, lock: lock, options), options)
             } catch {
-                try? removeFailed(record, container.hold)
+                try? removeFailed(record)
                 throw error
             }
         }
@@ -50,20 +51,29 @@ extension ContainerRuntime {
     public func start(_ container: String, options: StartOptions) async throws(ContainerError) -> ContainerSession {
         try await BlockingWork.run { () throws(ContainerError) in
             let record = try store.database.find(container)
-            let hold = try store.hold(record.identifier)
             guard let disk = images.disk(root: record.root) else {
                 throw .failed("container \(record.name): the root file system of its image \(record.image) is not in the store any more")
             }
-            guard let lock = try store.monitorLock(hold) else { return try join(record, options) }
-            _ = try store.settledStatusOfStopped(record.identifier, hold)
-            let process = try launch(record, hold, disk: disk, lock: lock, options)
-            return try begin(record, process, options)
+            // Where a monitor has just ended, or is about to, the container is started all the same.
+            while true {
+                if let monitor = try launchUnlessRunning(record, disk: disk, options) { return try begin(record, monitor, options) }
+                if let connection = try connectIfRunning(record) { return try join(record, connection, options) }
+            }
         }
     }
 
+    /// nil when it has a monitor.
+    private func launchUnlessRunning(_ record: ContainerRecord, disk: String, _ options: StartOptions) throws(ContainerError) -> Launched? {
+        let hold = try store.hold(record.identifier)
+        guard let lock = try store.monitorLock(hold) else { return nil }
+        _ = try store.settledStatusOfStopped(record.identifier, hold)
+        return try launch(record, hold, disk: disk, lock: lock, options)
+    }
+
     /// A container that runs already.
-    private func join(_ record: ContainerRecord, _ options: StartOptions) throws(ContainerError) -> ContainerSession {
-        let connection = try MonitorConnection(to: store.paths(record.identifier).socket, container: record.name)
+    private func join(
+        _ record: ContainerRecord, _ connection: MonitorConnection, _ options: StartOptions
+    ) throws(ContainerError) -> ContainerSession {
         let session = ContainerSession(connection, record)
         guard let streams = options.streams else { return session }
         try connection.send(.attach(streams))
@@ -77,15 +87,9 @@ extension ContainerRuntime {
         let identifier: Int32
     }
 
+    /// Starts the monitor; the container is held until that is done.
     private func launch(
-        _ record: ContainerRecord, _ hold: borrowing ContainerStore.Hold, disk: String, _ options: StartOptions
-    ) throws(ContainerError) -> Launched {
-        guard let lock = try store.monitorLock(hold) else { throw .wrongState("container \(record.name) is running already") }
-        return try launch(record, hold, disk: disk, lock: lock, options)
-    }
-
-    private func launch(
-        _ record: ContainerRecord, _ hold: borrowing ContainerStore.Hold, disk: String, lock: consuming FileDescriptor,
+        _ record: ContainerRecord, _ hold: consuming ContainerStore.Hold, disk: String, lock: consuming FileDescriptor,
         _ options: StartOptions
     ) throws(ContainerError) -> Launched {
         let (configuration, paths) = (record.configuration, hold.paths)
@@ -132,7 +136,8 @@ extension ContainerRuntime {
     }
 
     /// A container that was to run and did not. Its monitor has ended or is about to.
-    private func removeFailed(_ record: ContainerRecord, _ hold: borrowing ContainerStore.Hold) throws(ContainerError) {
+    private func removeFailed(_ record: ContainerRecord) throws(ContainerError) {
+        let hold = try store.hold(record.identifier)
         try store.waitForMonitor(hold)
         try store.remove(record.identifier, hold)
         store.note(.remove, record)

@@ -73,7 +73,11 @@ extension MachineDescription {
                 PublishedPort(address: port.address, host: port.host, guest: port.container,
                               transport: port.transport == .tcp ? .tcp : .udp)
             },
-            reachesHost: configuration.hosts.contains { $0.address == nil })
+            reachesHost: configuration.hosts.contains { $0.address == nil },
+            addresses: configuration.address.map { address in
+                UserNetworkDescription.Addresses(guest: address, prefixLength: UserNetworkPlan.prefixLength, gateway: UserNetworkPlan.gateway,
+                                                 resolver: UserNetworkPlan.resolver)
+            })
         interfaces = [NetworkDescription(.user(user), mac: mac)]
     }
 }

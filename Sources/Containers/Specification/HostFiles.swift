@@ -21,15 +21,12 @@ struct ResolverConfiguration: Sendable, Equatable {
         }
     }
 
-    /// The host's own; where that asks a resolver on its loopback interface, which the container does not reach, the servers behind it.
+    /// The host's own, as far as the container reaches its servers: by IPv4, and none on the host's loopback interface.
     static func host() -> ResolverConfiguration {
-        func read(_ path: String) -> ResolverConfiguration {
-            ResolverConfiguration(parsing: String(decoding: contents(ofSmallFile: path) ?? [], as: UTF8.self))
-        }
-        var own = read("/etc/resolv.conf")
-        own.servers.removeAll(where: isLoopback)
-        // Where systemd-resolved has the servers that it asks.
-        if own.servers.isEmpty { own.servers = read("/run/systemd/resolve/resolv.conf").servers.filter { !isLoopback($0) } }
+        var own = ResolverConfiguration(parsing: String(decoding: contents(ofSmallFile: "/etc/resolv.conf") ?? [], as: UTF8.self))
+        // With one of those among them the order would be wrong: then the user network's resolver asks the first.
+        if own.servers.contains(where: isLoopback) { own.servers = [] }
+        own.servers.removeAll { $0.contains(":") }
         return own
     }
 

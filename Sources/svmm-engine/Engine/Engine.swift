@@ -17,11 +17,16 @@ struct Engine: Sendable {
     }
 
     /// Runs `body` with the engine. Ends the command with the status that `body` returns or its error has, after saying what went wrong.
-    static func run(_ options: StoreOptions, _ body: (Engine) async throws -> Int32) async throws {
+    ///
+    /// - Parameter failing: called where there is an error.
+    static func run(
+        _ options: StoreOptions, failing: () -> Void = {}, _ body: (Engine) async throws -> Int32
+    ) async throws {
         let status: Int32
         do {
             status = try await body(try await Engine(options))
         } catch {
+            failing()
             status = report(error)
         }
         if status != 0 { throw ExitCode(status) }

@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandSupport
 import Containers
 import LinuxSystem
+import Synchronization
 
 struct ContainerCreate: EngineCommand {
     static let configuration = CommandConfiguration(
@@ -12,10 +13,11 @@ struct ContainerCreate: EngineCommand {
     func run() async throws {
         let request = try asUsage { () throws(Expected) in try options.request }
         let file = try IdentifierFile(options.cidfile)
-        try await Engine.run(options.store) { engine in
+        try await Engine.run(options.store, failing: file.discard) { engine in
             let image = try await engine.prepare(request.image, options.image)
             let record = try await engine.runtime.create(request, from: image)
             try file.write(record.identifier)
+            file.keep()
             printLine(record.identifier)
             return 0
         }
@@ -25,6 +27,11 @@ struct ContainerCreate: EngineCommand {
 /// The file of `--cidfile`, made before the container.
 struct IdentifierFile: Sendable {
     private let path: String?
+    private let isKept = Flag()
+
+    private final class Flag: Sendable {
+        let value = Atomic<Bool>(false)
+    }
 
     init(_ path: String?) throws {
         self.path = path
@@ -35,6 +42,15 @@ struct IdentifierFile: Sendable {
             let reason = error == .exists ? "it exists already, expected none; is the container running?" : "\(error)"
             throw ContainerError(.invalid, "--cidfile \(path): \(reason)")
         }
+    }
+
+    /// There is a container.
+    func keep() { isKept.value.store(true, ordering: .releasing) }
+
+    /// Removes the file, unless there is a container.
+    func discard() {
+        guard let path, !isKept.value.load(ordering: .acquiring) else { return }
+        try? removeFile(path)
     }
 
     func write(_ identifier: String) throws(ContainerError) {

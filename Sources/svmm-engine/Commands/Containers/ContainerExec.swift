@@ -40,15 +40,16 @@ struct ContainerExec: EngineCommand {
 
     @OptionGroup var store: StoreOptions
 
-    @Argument(help: ArgumentHelp("Container.", valueName: "container"))
-    var container: String
+    // One argument: see `ContainerOptions`.
+    @Argument(parsing: .captureForPassthrough,
+              help: ArgumentHelp("Container, and the command.", valueName: "container command [argument]..."))
+    var words: [String] = []
 
-    @Argument(parsing: .captureForPassthrough, help: ArgumentHelp("Command.", valueName: "command"))
-    var command: [String] = []
+    private var container: String { words.first ?? "" }
 
     func validate() throws {
         guard !container.hasPrefix("-") else { throw ValidationError("unknown option '\(container)'") }
-        guard !command.isEmpty else { throw ValidationError("expected a command behind the container's name") }
+        guard words.count > 1 else { throw ValidationError("expected a container and a command") }
     }
 
     func prepare() throws {
@@ -56,7 +57,7 @@ struct ContainerExec: EngineCommand {
     }
 
     func run() async throws {
-        var request = ExecRequest(command: command)
+        var request = ExecRequest(command: Array(words.dropFirst()))
         request.environment = try asUsage { () throws(Expected) in try EnvironmentOptions.combine(files: envFile, variables: env) }
         (request.user, request.workingDirectory, request.isPrivileged) = (user, workdir, privileged)
         (request.hasInput, request.hasTerminal) = (interactive, tty)

@@ -24,7 +24,7 @@ struct ContainerRun: EngineCommand {
         let request = try asUsage { () throws(Expected) in try options.request }
         let foreground = try detach ? nil : Foreground(hasInput: options.interactive, hasTerminal: options.tty, detachKeys: detachKeys)
         let file = try IdentifierFile(options.cidfile)
-        try await Engine.run(options.store) { engine in
+        try await Engine.run(options.store, failing: file.discard) { engine in
             let image = try await engine.prepare(request.image, options.image)
             var start = StartOptions(streams: foreground?.streams, terminal: options.tty ? Foreground.terminalSize : nil,
                                      cleansUp: request.isTemporary && foreground != nil)
@@ -32,6 +32,7 @@ struct ContainerRun: EngineCommand {
             let session = try await engine.runtime.run(request, from: image, options: start) { record throws(ContainerError) in
                 try file.write(record.identifier)
             }
+            file.keep()
             guard let foreground else {
                 printLine(session.record.identifier)
                 return 0

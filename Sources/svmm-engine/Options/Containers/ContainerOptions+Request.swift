@@ -6,7 +6,7 @@ extension ContainerOptions {
     var request: ContainerRequest {
         get throws(Expected) {
             var request = ContainerRequest(image: imageName)
-            request.command = command
+            request.command = Array(words.dropFirst())
             request.entrypoint = try entrypoint.map { text throws(Expected) in
                 text.isEmpty ? [] : Words.isList(text) ? try Words.list(text) : [text]
             }

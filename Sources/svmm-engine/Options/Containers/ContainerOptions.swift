@@ -154,15 +154,15 @@ struct ContainerOptions: ParsableArguments {
 
     @OptionGroup var store: StoreOptions
 
-    @Argument(help: ArgumentHelp("Image, by name or id.", valueName: "image"))
-    var imageName: String
+    // One argument, as the parser takes an option that it does not know for the first word of what is passed on.
+    @Argument(parsing: .captureForPassthrough,
+              help: ArgumentHelp("Image, by name or id, and the command in place of its own.", valueName: "image [command [argument]...]"))
+    var words: [String] = []
 
-    @Argument(parsing: .captureForPassthrough, help: ArgumentHelp("Command in place of the image's.", valueName: "command"))
-    var command: [String] = []
+    var imageName: String { words.first ?? "" }
 
-    /// What arguments on their own cannot tell.
     func validate() throws {
-        // The parser takes an option that it does not know for the first of what is passed on.
+        guard !words.isEmpty else { throw ValidationError("expected an image") }
         guard !imageName.hasPrefix("-") else { throw ValidationError("unknown option '\(imageName)'") }
     }
 
