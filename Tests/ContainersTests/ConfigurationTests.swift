@@ -71,7 +71,9 @@ struct ConfigurationTests {
         #expect(made.limits.count == 1)
     }
 
-    @Test("what cannot be is refused in one line", arguments: [
+    typealias Change = @Sendable (inout ContainerRequest) -> Void
+
+    private static let refusals: [(String, Change)] = [
         ("the image names no command", { $0.entrypoint = [] }),
         ("the command is an empty word", { $0.entrypoint = [""] }),
         ("--workdir w", { $0.workingDirectory = "w" }),
@@ -90,8 +92,10 @@ struct ConfigurationTests {
         ("environment variable '=x'", { $0.environment = ["=x"] }),
         ("mount at '/a': given twice", { $0.mounts = Array(repeating: .temporary(destination: "/a", size: 0, mode: 0, options: []), count: 2) }),
         ("mount at /", { $0.mounts = [.temporary(destination: "/", size: 0, mode: 0, options: [])] }),
-    ] as [(String, @Sendable (inout ContainerRequest) -> Void)])
-    func refused(begin: String, change: @Sendable (inout ContainerRequest) -> Void) throws {
+    ]
+
+    @Test("what cannot be is refused in one line", arguments: refusals)
+    func refused(begin: String, change: @escaping Change) throws {
         let error = try #require(throws: ContainerError.self) { _ = try make(change) }
         #expect(error.description.replacingQuotes.contains(begin.replacingQuotes), "\(error)")
         #expect(!error.description.contains("\n"))

@@ -124,7 +124,7 @@ struct RuntimeTests {
         let found = try await test.open().inspect("k")
         #expect(found.state == .exited)
         #expect(found.status?.failure.contains("was killed") == true)
-        #expect(try names(inDirectory: test.runtime).isEmpty)
+        #expect(try LinuxSystem.names(inDirectory: test.runtime).isEmpty)
         _ = try await runtime.start("k", options: StartOptions())
         #expect(try await runtime.inspect("k").state == .running)
         try await runtime.remove("k", isForced: true)

@@ -3,8 +3,8 @@ public struct DetachKeys: Sendable {
     public static let standard: [UInt8] = [16, 17]
 
     private let sequence: [UInt8]
-    /// How many of them have been typed.
-    private var matched = 0
+    /// What has been typed of them.
+    private var held: [UInt8] = []
 
     public init(_ sequence: [UInt8]) {
         self.sequence = sequence
@@ -34,16 +34,10 @@ public struct DetachKeys: Sendable {
         guard !sequence.isEmpty else { return (Array(bytes), false) }
         var passed: [UInt8] = []
         for byte in bytes {
-            if byte != sequence[matched] {
-                passed += sequence[..<matched]
-                matched = 0
-            }
-            if byte == sequence[matched] {
-                matched += 1
-                if matched == sequence.count { return (passed, true) }
-            } else {
-                passed.append(byte)
-            }
+            held.append(byte)
+            // What does not begin the sequence any more is the container's, from its first byte on.
+            while !sequence.starts(with: held) { passed.append(held.removeFirst()) }
+            if held.count == sequence.count { return (passed, true) }
         }
         return (passed, false)
     }
