@@ -39,3 +39,13 @@ public struct CalendarTime: Sendable, Equatable {
         return timegm(&fields)
     }
 }
+
+extension CalendarTime {
+    /// A day and a time of it; nil when they are no date and time from 1970 on. A leap second is the one before it.
+    public init?(year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int) {
+        self.init(secondsSince1970: 0)
+        (self.year, self.month, self.day, self.hour, self.minute, self.second) = (year, month, day, hour, minute, second == 60 ? 59 : second)
+        guard let seconds = secondsSince1970 else { return nil }
+        self.init(secondsSince1970: seconds)
+    }
+}

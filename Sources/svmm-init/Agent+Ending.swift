@@ -48,11 +48,11 @@ extension Agent {
             } else {
                 sandbox?.cgroup.kill()
                 ending = .ended
-                control.send(.reply(request: number, .done))
+                answer(number, .done)
             }
         case (.no, .lost), (.button, .lost), (.ended, .lost): kill(then: .powerOff)
         case (.killing(.reply), .lost): ending = .killing(.powerOff)
-        case (_, .request(let number, _)): control.send(.reply(request: number, .failed(AgentFailure(.failed, "the container is being stopped"))))
+        case (_, .request(let number, _)): answer(number, .failed(AgentFailure(.failed, "the container is being stopped")))
         default: break
         }
     }
@@ -92,7 +92,7 @@ extension Agent {
         switch next {
         case .reply(let number):
             ending = .ended
-            control.send(.reply(request: number, .done))
+            answer(number, .done)
         case .powerOff:
             ending = .off
             control.finish()

@@ -59,12 +59,12 @@ extension Agent {
             case .unknown: return
             case .started:
                 process.state = .running
-                control.send(.reply(request: request, .done))
+                answer(request, .done)
             case .failed(let failure):
                 // Its number is free. What is left of it is reaped without a word.
                 process.close()
                 processes[process.number] = nil
-                control.send(.reply(request: request, .failed(failure)))
+                answer(request, .failed(failure))
                 return
             }
         }

@@ -58,7 +58,7 @@ final class Agent {
         case .job(let number):
             if let job = jobs[number], let reply = job.advance(scratch) {
                 jobs[number] = nil
-                control.send(.reply(request: job.request, reply))
+                answer(job.request, reply)
             }
         }
     }
@@ -88,14 +88,18 @@ final class Agent {
 
     private func serve(_ number: UInt32, _ request: AgentRequest) {
         do throws(AgentFailure) {
-            if let reply = try answer(number, request) { control.send(.reply(request: number, reply)) }
+            if let reply = try serveNow(number, request) { answer(number, reply) }
         } catch {
-            control.send(.reply(request: number, .failed(error)))
+            answer(number, .failed(error))
         }
     }
 
+    func answer(_ request: UInt32, _ reply: AgentReply) {
+        control.send(.reply(request: request, reply.clipped))
+    }
+
     /// nil: the answer comes later.
-    private func answer(_ number: UInt32, _ request: AgentRequest) throws(AgentFailure) -> AgentReply? {
+    private func serveNow(_ number: UInt32, _ request: AgentRequest) throws(AgentFailure) -> AgentReply? {
         switch request {
         case .setUp(let configuration):
             guard sandbox == nil else { throw AgentFailure(.failed, "the container has been set up before") }

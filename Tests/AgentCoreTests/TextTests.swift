@@ -109,4 +109,19 @@ struct TextTests {
         ([0, 0, 0, 1] as [UInt8]).withUnsafeBytes { reader.append($0) }
         #expect(throws: FrameReader.BadLength.self) { try reader.next() }
     }
+
+    @Test("texts are cut between characters")
+    func clipping() {
+        #expect(ClippedText.clip("abc", 3) == "abc")
+        #expect(ClippedText.clip("abcd", 3) == "abc")
+        for limit in 0...10 {
+            let text = ClippedText.clip("aü€😀x", limit)
+            #expect("aü€😀x".hasPrefix(text))
+            #expect(text.utf8.count <= limit)
+            #expect(!text.contains("\u{fffd}"))
+        }
+        let long = String(repeating: "€", count: 3000)
+        guard case .status(let status) = AgentReply.status(PathStatus(mode: 0, size: 0, target: long)).clipped else { return }
+        #expect(status.target.utf8.count == 4095)
+    }
 }

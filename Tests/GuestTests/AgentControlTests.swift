@@ -78,8 +78,7 @@ extension LinuxGuests {
             #expect(outcome.wasOutOfMemory)
             #expect(host.outOfMemoryCount == 1)
             // A process that joined is killed alone.
-            let main = try host.start(.shell("echo ready; cat"), input: [])
-            main.main.endsInput = false
+            let main = try host.start(.shell("echo ready; cat"), input: [], isEndless: true)
             let joined = try host.run(.init(["tail", "/dev/zero"]), number: 1)
             #expect(joined.wasOutOfMemory)
             #expect(joined.status == 137)
@@ -113,18 +112,14 @@ extension LinuxGuests {
             let host = try AgentHost(image.options)
             try host.setUp(image.sandbox)
             // Open files and threads of the whole machine.
-            func count() throws -> (files: Int, threads: Int) {
-                let words = try host.run("cut -f 1 /proc/sys/fs/file-nr; cut -d ' ' -f 4 /proc/loadavg | cut -d / -f 2").output.split(separator: "\n")
+            func count(_ number: UInt32) throws -> (files: Int, threads: Int) {
+                let script = "cut -f 1 /proc/sys/fs/file-nr; cut -d ' ' -f 4 /proc/loadavg | cut -d / -f 2"
+                let words = try host.run(script, number: number).output.split(separator: "\n")
                 try #require(words.count == 2)
                 return (Int(words[0]) ?? 0, Int(words[1]) ?? 0)
             }
             let main = try host.start(.shell("sleep 10000"))
-            func joinedCount() throws -> (files: Int, threads: Int) {
-                let words = try host.run("cut -f 1 /proc/sys/fs/file-nr; cut -d ' ' -f 4 /proc/loadavg | cut -d / -f 2", number: 9).output.split(separator: "\n")
-                try #require(words.count == 2)
-                return (Int(words[0]) ?? 0, Int(words[1]) ?? 0)
-            }
-            let before = try joinedCount()
+            let before = try count(9)
             for number in 0..<50 as Range<UInt32> {
                 #expect(try host.run(.init(["true"]), number: 10 + number).status == 0)
             }
@@ -132,14 +127,14 @@ extension LinuxGuests {
             terminal.terminal = .init(columns: 80, rows: 24)
             for number in 0..<10 as Range<UInt32> { #expect(try host.run(terminal, number: 100 + number).status == 0) }
             for number in 0..<10 as Range<UInt32> { _ = try host.failure(.init(["nosuch"]), number: 200 + number) }
-            let after = try joinedCount()
+            let after = try count(9)
             // The kernel counts files a few at a time, and makes threads of its own.
             #expect(abs(after.files - before.files) < 40, "\(before) \(after)")
             #expect(after.threads - before.threads < 6, "\(before) \(after)")
             #expect(try host.ask(.signal(process: 0, signal: 9)) == .done)
             _ = try host.finish(main)
             for _ in 0..<20 { #expect(try host.run(.init(["true"])).status == 0) }
-            let last = try count()
+            let last = try count(0)
             #expect(abs(last.files - before.files) < 40, "\(before) \(last)")
             #expect(last.threads - before.threads < 6, "\(before) \(last)")
         }

@@ -34,12 +34,16 @@ extension AgentHost {
     }
 
     /// Asks for a process, and does not wait; returns the request's number.
+    ///
+    /// - Parameters:
+    ///   - input: nil: the process has none.
+    ///   - isEndless: whether the input stays open when all of it has been sent.
     func begin(
-        _ configuration: ProcessConfiguration, number: UInt32 = 0, input: [UInt8]? = nil
+        _ configuration: ProcessConfiguration, number: UInt32 = 0, input: [UInt8]? = nil, isEndless: Bool = false
     ) throws -> (request: UInt32, started: Started) {
         var configuration = configuration
         let (token, main) = makeStream(input ?? [])
-        main.endsInput = input != nil
+        main.endsInput = input != nil && !isEndless
         configuration.streams.input = token
         configuration.streams.hasInput = input != nil
         var tokens = [token]
@@ -56,10 +60,12 @@ extension AgentHost {
     }
 
     func start(
-        _ configuration: ProcessConfiguration, number: UInt32 = 0, input: [UInt8]? = nil, sourceLocation: SourceLocation = #_sourceLocation
+        _ configuration: ProcessConfiguration, number: UInt32 = 0, input: [UInt8]? = nil, isEndless: Bool = false,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Started {
-        let (request, started) = try begin(configuration, number: number, input: input)
-        try #require(try reply(request, "start") == .done, "\(configuration.arguments)", sourceLocation: sourceLocation)
+        let (request, started) = try begin(configuration, number: number, input: input, isEndless: isEndless)
+        let answer = try reply(request, "start")
+        try #require(answer == .done, "\(configuration.arguments)", sourceLocation: sourceLocation)
         return started
     }
 

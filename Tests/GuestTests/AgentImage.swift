@@ -10,10 +10,21 @@ final class AgentImage {
     let layer: String
     let image: String
 
+    /// The image that most tests need, made once.
+    private static let plain = Result { () throws in
+        let directory = TemporaryDirectory()
+        return (directory, try makeImage("", in: directory))
+    }
+
     /// - Parameter additions: a script that adds to the image's tree, its working directory.
-    init(_ additions: String = "", sourceLocation: SourceLocation = #_sourceLocation) throws {
-        image = directory.path("image.ext4")
-        layer = directory.path("layer.ext4")
+    init(_ additions: String = "") throws {
+        layer = try directory.sparseFile("layer.ext4", size: 48 << 20)
+        image = try additions.isEmpty ? Self.plain.get().1 : Self.makeImage(additions, in: directory)
+        try SharedDisk.run("mke2fs -q -t ext4 \(layer)")
+    }
+
+    private static func makeImage(_ additions: String, in directory: TemporaryDirectory) throws -> String {
+        let image = try directory.sparseFile("image.ext4", size: 48 << 20)
         let tree = directory.makeDirectory("tree")
         try SharedDisk.run("""
             set -e
@@ -21,7 +32,7 @@ final class AgentImage {
             mkdir -p bin etc home/alice tmp proc data
             chmod 755 .
             cp "$(command -v busybox)" bin/busybox
-            for name in $(bin/busybox --list); do ln -s busybox bin/$name; done
+            bin/busybox --install bin
             printf 'root:x:0:0:root:/root:/bin/sh\\nalice:x:1000:1000::/home/alice:/bin/sh\\n' >etc/passwd
             printf 'root:x:0:\\nalice:x:1000:\\naudio:x:29:alice\\nvideo:x:44:\\n' >etc/group
             ln -s ../run/resolve/stub etc/resolv.conf
@@ -29,11 +40,10 @@ final class AgentImage {
             chmod 755 bin/bad-script bin/bad-format
             echo seed >data/file; chown 1000:29 data; chmod 750 data
             \(additions)
-            truncate -s 48M \(image) \(layer)
             mke2fs -q -t ext4 -O ^has_journal -d . \(image)
-            mke2fs -q -t ext4 \(layer)
             cd / && rm -rf \(tree)
-            """, sourceLocation: sourceLocation)
+            """)
+        return image
     }
 
     var options: [String] { ["--disk", "\(image),ro,serial=image", "--disk", "\(layer),serial=layer"] }

@@ -1,0 +1,326 @@
+/// Applies layers, from the lowest up, to a tree of files; data goes to a block writer. Source: OCI image-spec, layer.md.
+///
+/// Whiteouts and opaque directories hide what lower layers have, wherever in the layer they stand: they take effect at its end.
+/// For the rest the order of the tar counts, and a later entry replaces an earlier one. Names are taken from the image's root
+/// on: a `/` at the front means nothing, `..` is refused, and a symbolic link on the way is followed inside the image, as
+/// Docker and containerd do, so that `lib/x` lands in `usr/lib` where a lower layer has made `lib` a link to that.
+struct LayerApplier: ~Copyable {
+    var tree: FileTree
+    var blocks: BlockWriter
+    private var layer: UInt16 = 0
+    /// How many of the freed extents the disk has back.
+    private var punched = 0
+
+    /// Of the current layer, for its end.
+    private var whiteouts: [(parent: FileTree.NodeIndex, name: [UInt8])] = []
+    private var opaque: [FileTree.NodeIndex] = []
+    private var links: [(path: [UInt8], target: [UInt8])] = []
+
+    /// The directory of the entry before, whose names mostly come in a row.
+    private var lastDirectory: (path: [UInt8], node: FileTree.NodeIndex)?
+
+    init(tree: consuming FileTree, blocks: consuming BlockWriter) {
+        self.tree = tree
+        self.blocks = blocks
+    }
+
+    /// Applies the next layer. The reader is at its first entry.
+    mutating func apply(_ reader: TarReader) throws(LayerFailure) {
+        layer += 1
+        lastDirectory = nil
+        while let entry = try reader.nextEntry() {
+            try apply(entry, reader)
+        }
+        for link in links {
+            guard try addLink(link.path, link.target) else {
+                throw .invalid("\(quoted(link.path)): hard link to \(quoted(link.target)), which is not in the image")
+            }
+        }
+        for node in opaque where !tree.isRemoved(node) {
+            tree.hideChildren(of: node, below: layer)
+        }
+        for whiteout in whiteouts where !tree.isRemoved(whiteout.parent) {
+            guard let node = tree.child(of: whiteout.parent, whiteout.name[...]) else { continue }
+            tree.hide(node, below: layer)
+        }
+        links.removeAll()
+        opaque.removeAll()
+        whiteouts.removeAll()
+    }
+
+    /// Gives the disk back what files took that are replaced or hidden.
+    mutating func releaseFreed(_ locked: LockedFile) throws(LayerFailure) {
+        guard punched < tree.freed.count else { return }
+        try blocks.flush()
+        for extent in tree.freed[punched...] {
+            // Where the file system below cannot, the blocks are merely wasted.
+            try? locked.file.change(.punchHole, from: UInt64(extent.physical) << 12, count: UInt64(extent.count) << 12)
+        }
+        punched = tree.freed.count
+    }
+
+    private static let whiteoutPrefix = Array(".wh.".utf8)
+    private static let reservedPrefix = Array(".wh..wh.".utf8)
+    private static let opaqueName = Array(".wh..wh..opq".utf8)
+
+    private mutating func apply(_ entry: TarEntry, _ reader: TarReader) throws(LayerFailure) {
+        let path = EntryPath(entry.path)
+        let components = try path.components()
+        guard let name = components.last else {
+            guard case .directory = entry.kind else {
+                throw .invalid("\(quoted(entry.path)): the root is a directory, this entry is not one")
+            }
+            return try setAttributes(of: FileTree.root, entry)
+        }
+        let above = components.dropLast()
+        if let reserved = components.first(where: { $0.starts(with: Self.reservedPrefix) }) {
+            // Others than the mark of an opaque directory are notes of aufs to itself.
+            guard name == Self.opaqueName[...], reserved == name, let parent = try find(above, creating: nil) else { return }
+            return opaque.append(parent)
+        }
+        if name.starts(with: Self.whiteoutPrefix) {
+            let hidden = name.dropFirst(Self.whiteoutPrefix.count)
+            guard !hidden.isEmpty, !hidden.elementsEqual(".".utf8), !hidden.elementsEqual("..".utf8) else {
+                throw .invalid("\(quoted(entry.path)): a whiteout of no name")
+            }
+            // Below what is no directory (any more) there is nothing to hide; some programs say so all the same.
+            guard let parent = try find(above, creating: nil) else { return }
+            return whiteouts.append((parent, Array(hidden)))
+        }
+        try add(name, to: try directory(above, for: entry), entry, reader)
+    }
+
+    private mutating func add(
+        _ name: ArraySlice<UInt8>, to parent: FileTree.NodeIndex, _ entry: TarEntry, _ reader: TarReader
+    ) throws(LayerFailure) {
+        let existing = tree.child(of: parent, name)
+        switch entry.kind {
+        case .hardLink(let target):
+            // The target may come later in the layer.
+            if try !addLink(entry.path, target) { links.append((entry.path, target)) }
+        case .directory:
+            if let existing, tree.isDirectory(existing) {
+                tree.touch(existing, layer: layer)
+                return try setAttributes(of: existing, entry)
+            }
+            try replace(existing, name, in: parent, with: try inode(entry, type: 0o040000))
+        case .regular:
+            var inode = try inode(entry, type: 0o100000)
+            blocks.beginFile()
+            while let (offset, bytes) = try reader.nextData() {
+                guard offset >= 0, bytes.count <= entry.size, offset <= entry.size - Int64(bytes.count) else {
+                    throw .invalid("\(quoted(entry.path)): data behind the end of the file")
+                }
+                try blocks.append(bytes, at: UInt64(offset))
+            }
+            let extents = try blocks.endFile()
+            guard let size = UInt64(exactly: entry.size), size >> 12 < UInt64(UInt32.max) else {
+                throw .invalid("\(quoted(entry.path)): \(entry.size) bytes, a file may have up to 16 TiB")
+            }
+            inode.size = size
+            inode.start = try tree.addExtents(extents)
+            inode.extentCount = UInt32(extents.count)
+            try replace(existing, name, in: parent, with: inode)
+        case .symbolicLink(let target):
+            guard (1...4095).contains(target.count) else {
+                throw .invalid("\(quoted(entry.path)): a symbolic link to \(target.count) bytes, expected 1 to 4095")
+            }
+            var inode = try inode(entry, type: 0o120000)
+            inode.mode = 0o120777
+            inode.size = UInt64(target.count)
+            inode.start = try tree.addText(target)
+            try replace(existing, name, in: parent, with: inode)
+        case .fifo:
+            try replace(existing, name, in: parent, with: try inode(entry, type: 0o010000))
+        case .characterDevice(let major, let minor), .blockDevice(let major, let minor):
+            var inode = try inode(entry, type: 0o020000)
+            if case .blockDevice = entry.kind { inode.mode = inode.mode & 0o7777 | 0o060000 }
+            // What the kernel's device numbers hold: 12 and 20 bits.
+            guard major < 1 << 12, minor < 1 << 20 else {
+                throw .invalid("\(quoted(entry.path)): device \(major):\(minor), expected up to 4095:1048575")
+            }
+            (inode.major, inode.minor) = (major, minor)
+            try replace(existing, name, in: parent, with: inode)
+        }
+    }
+
+    /// Gives the inode the name, in place of what has it.
+    private mutating func replace(
+        _ existing: FileTree.NodeIndex?, _ name: ArraySlice<UInt8>, in parent: FileTree.NodeIndex, with inode: FileTree.Inode
+    ) throws(LayerFailure) {
+        if let existing { remove(existing) }
+        let index = try tree.addInode(inode)
+        _ = try tree.add(name, to: parent, inode: index, layer: layer)
+        tree.touch(parent, layer: layer)
+    }
+
+    private mutating func remove(_ node: FileTree.NodeIndex) {
+        tree.remove(node)
+        lastDirectory = nil
+    }
+
+    /// Makes a hard link; false when its target is not there (yet).
+    private mutating func addLink(_ path: [UInt8], _ targetPath: [UInt8]) throws(LayerFailure) -> Bool {
+        let components = try EntryPath(path).components()
+        let targetComponents = try EntryPath(targetPath).components()
+        guard let name = components.last, let targetName = targetComponents.last,
+              let targetParent = try find(targetComponents.dropLast(), creating: nil),
+              let target = tree.child(of: targetParent, targetName)
+        else { return false }
+        guard !tree.isDirectory(target) else {
+            throw .invalid("\(quoted(path)): hard link to \(quoted(targetPath)), which is a directory")
+        }
+        guard let parent = try find(components.dropLast(), creating: Implied(modified: 0, nanoseconds: 0)) else { return false }
+        let existing = tree.child(of: parent, name)
+        if existing == target { return true }
+        let inode = tree.nodes[Int(target)].inode
+        // The limit of ext4 (EXT4_LINK_MAX).
+        guard tree.inodes[Int(inode)].links < 65000 else {
+            throw .invalid("\(quoted(path)): the file has 65000 names already, and ext4 takes no more")
+        }
+        // First the new name: the file may have no other once what is replaced is gone.
+        tree.inodes[Int(inode)].links += 1
+        if let existing { remove(existing) }
+        tree.inodes[Int(inode)].links -= 1
+        _ = try tree.add(name, to: parent, inode: inode, layer: layer)
+        tree.touch(parent, layer: layer)
+        return true
+    }
+
+    // MARK: Attributes
+
+    private mutating func inode(_ entry: TarEntry, type: UInt16) throws(LayerFailure) -> FileTree.Inode {
+        var inode = FileTree.Inode(mode: type)
+        try set(entry, on: &inode)
+        return inode
+    }
+
+    private mutating func setAttributes(of node: FileTree.NodeIndex, _ entry: TarEntry) throws(LayerFailure) {
+        let index = Int(tree.nodes[Int(node)].inode)
+        var inode = tree.inodes[index]
+        try set(entry, on: &inode)
+        tree.inodes[index] = inode
+    }
+
+    private mutating func set(_ entry: TarEntry, on inode: inout FileTree.Inode) throws(LayerFailure) {
+        // The last number means "no user" to the kernel.
+        guard let user = UInt32(exactly: entry.user), let group = UInt32(exactly: entry.group), user < .max, group < .max else {
+            throw .invalid("\(quoted(entry.path)): owner \(entry.user):\(entry.group), expected 0 to 4294967294")
+        }
+        inode.mode = inode.mode & 0o170000 | entry.permissions
+        (inode.user, inode.group) = (user, group)
+        (inode.modified, inode.modifiedNanoseconds) = (entry.modified, min(entry.modifiedNanoseconds, 999_999_999))
+        inode.attributes = try tree.addAttributes(entry.attributes.filter { Self.isKept($0.name) })
+    }
+
+    /// ext4 keeps attributes of four namespaces; those of others, such as other systems' files have, mean nothing in a guest.
+    /// Neither do the notes of the overlay file system on which the image was made, and they would mislead the guest's own.
+    private static func isKept(_ name: [UInt8]) -> Bool {
+        let kept = ["user.", "trusted.", "security.", "system.posix_acl_access", "system.posix_acl_default"]
+        let dropped = ["trusted.overlay.", "user.overlay."]
+        return name.count <= 255 && kept.contains { name.starts(with: $0.utf8) } && !dropped.contains { name.starts(with: $0.utf8) }
+    }
+}
+
+// Finding directories.
+extension LayerApplier {
+    /// What a directory gets that no entry describes.
+    private struct Implied {
+        var modified: Int64
+        var nanoseconds: UInt32
+    }
+
+    /// The directory that an entry lies in, made where it is missing.
+    private mutating func directory(
+        _ components: ArraySlice<ArraySlice<UInt8>>, for entry: TarEntry
+    ) throws(LayerFailure) -> FileTree.NodeIndex {
+        guard let last = components.last else { return FileTree.root }
+        let path = entry.path[..<last.endIndex]
+        if let lastDirectory, lastDirectory.path[...] == path { return lastDirectory.node }
+        let implied = Implied(modified: entry.modified, nanoseconds: min(entry.modifiedNanoseconds, 999_999_999))
+        guard let found = try find(components, creating: implied) else { return FileTree.root }
+        lastDirectory = (Array(path), found)
+        return found
+    }
+
+    /// Walks from the root. Missing directories are made when `creating` says how, and files of lower layers in the way
+    /// replaced; without it the result is nil then.
+    private mutating func find(
+        _ components: ArraySlice<ArraySlice<UInt8>>, creating implied: Implied?
+    ) throws(LayerFailure) -> FileTree.NodeIndex? {
+        var current = FileTree.root
+        var rest = components
+        // What a symbolic link says comes before the rest.
+        var pending: [ArraySlice<UInt8>] = []
+        var hops = 0
+        while true {
+            let name: ArraySlice<UInt8>
+            if let next = pending.popLast() {
+                name = next
+            } else if let next = rest.popFirst() {
+                name = next
+            } else {
+                return current
+            }
+            if name.elementsEqual("..".utf8) {
+                current = tree.nodes[Int(current)].parent
+                continue
+            }
+            if let child = tree.child(of: current, name) {
+                let inode = tree.inode(of: child)
+                switch inode.mode & 0o170000 {
+                case 0o040000:
+                    current = child
+                    continue
+                case 0o120000:
+                    hops += 1
+                    guard hops <= 40 else {
+                        throw .invalid("\(quoted(tree.path(of: child))): too many symbolic links on the way")
+                    }
+                    let target = Array(tree.target(of: inode))
+                    if target.first == UInt8(ascii: "/") { current = FileTree.root }
+                    let parts = target.split(separator: UInt8(ascii: "/")).filter { !$0.elementsEqual(".".utf8) }
+                    guard parts.allSatisfy({ $0.count <= 255 }), pending.count + parts.count <= 4096 else {
+                        throw .invalid("\(quoted(tree.path(of: child))): the symbolic link's target is too long")
+                    }
+                    pending.append(contentsOf: parts.reversed())
+                    continue
+                default:
+                    guard implied != nil else { return nil }
+                    guard tree.nodes[Int(child)].layer < layer else {
+                        throw .invalid("\(quoted(tree.path(of: child))) is not a directory, but the layer has files below it")
+                    }
+                    remove(child)
+                }
+            }
+            guard let implied else { return nil }
+            var inode = FileTree.Inode(mode: 0o040755)
+            (inode.modified, inode.modifiedNanoseconds) = (implied.modified, implied.nanoseconds)
+            let index = try tree.addInode(inode)
+            let parent = current
+            current = try tree.add(name, to: parent, inode: index, layer: layer)
+            tree.touch(parent, layer: layer)
+        }
+    }
+}
+
+/// The name of a tar's entry, split.
+private struct EntryPath {
+    let bytes: [UInt8]
+
+    init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    /// The components without empty ones and `.`; none for the root. Slices of `bytes`.
+    func components() throws(LayerFailure) -> [ArraySlice<UInt8>] {
+        guard bytes.count < 4096 else { throw .invalid("\(quoted(bytes)): a name of \(bytes.count) bytes, the longest is 4095") }
+        var components: [ArraySlice<UInt8>] = []
+        for part in bytes.split(separator: UInt8(ascii: "/")) where !part.elementsEqual(CollectionOfOne(UInt8(ascii: "."))) {
+            guard !part.elementsEqual("..".utf8) else { throw .invalid("\(quoted(bytes)): \"..\" leads out of the image") }
+            guard part.count <= 255 else { throw .invalid("\(quoted(bytes)): a file name of \(part.count) bytes, the longest is 255") }
+            components.append(part)
+        }
+        return components
+    }
+}

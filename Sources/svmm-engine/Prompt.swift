@@ -1,0 +1,119 @@
+import LinuxSystem
+import MachineProtocol
+import Synchronization
+
+/// Asks the person at the terminal.
+enum Prompt {
+    private static let input: Int32 = 0
+    private static let output: Int32 = 2
+    /// Longer than any password that a registry takes.
+    private static let limit = 64 << 10
+
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+
+        static let noTerminal = Failure(description: "standard input is no terminal to ask for user and password: give --username and --password-stdin")
+        static let interrupted = Failure(description: "interrupted")
+        static let ended = Failure(description: "standard input has ended")
+        static let tooLong = Failure(description: "standard input: more than 65536 bytes, which no password has")
+        static let notText = Failure(description: "standard input: not UTF-8")
+    }
+
+    /// A line, shown as it is typed.
+    static func line(_ question: String, default standard: String?) throws -> String {
+        guard isTerminal(input) else { throw Failure.noTerminal }
+        write(question)
+        var line: [UInt8] = []
+        while true {
+            guard let byte = try byte() else { throw Failure.ended }
+            if byte == UInt8(ascii: "\n") { break }
+            guard line.count < limit else { throw Failure.tooLong }
+            line.append(byte)
+        }
+        let text = try text(line)
+        return text.isEmpty ? standard ?? "" : text
+    }
+
+    /// A line that is not shown. The terminal is as it was afterwards, also when Ctrl-C ends the question.
+    static func secret(_ question: String) throws -> String {
+        guard isTerminal(input), let mode = try? TerminalMode(of: input) else { throw Failure.noTerminal }
+        saved.withLock { saved in
+            saved = mode
+            mode.raw().apply(to: input)
+        }
+        // Only now: who types at once is not shown either.
+        write(question)
+        defer {
+            restore()
+            write("\n")
+        }
+        var line: [UInt8] = []
+        while true {
+            switch try byte() {
+            case nil, 0x03: throw Failure.interrupted
+            case 0x04 where line.isEmpty: throw Failure.ended
+            case 0x0A, 0x0D, 0x04: return try text(line)
+            case 0x08, 0x7F:
+                // A character may have several bytes.
+                while let last = line.popLast(), last & 0xC0 == 0x80 {}
+            case 0x15: line = []
+            case let byte?:
+                guard line.count < limit else { throw Failure.tooLong }
+                line.append(byte)
+            }
+        }
+    }
+
+    /// Standard input to its end, without the line feed at its end.
+    static func allOfStandardInput() throws -> String {
+        var bytes: [UInt8] = []
+        while let byte = try byte() {
+            guard bytes.count < limit else { throw Failure.tooLong }
+            bytes.append(byte)
+        }
+        if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+        if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+        return try text(bytes)
+    }
+
+    /// The terminal's mode while it does not show what is typed.
+    private static let saved = Mutex<TerminalMode?>(nil)
+
+    private static func restore() {
+        saved.withLock { saved in
+            saved?.apply(to: input)
+            saved = nil
+        }
+    }
+
+    /// Makes signals that end the process restore the terminal first. Before the first thread, and only where there is a terminal.
+    static func prepare() throws(Errno) {
+        guard isTerminal(input) else { return }
+        let signals = try SignalQueue([.hangUp, .interrupt, .quit, .terminate])
+        _ = try Thread(name: "signals") {
+            while true {
+                waitForInput(signals.raw)
+                guard let signal = signals.next() else { continue }
+                restore()
+                CurrentProcess.exitNow(ExitStatus.signal(signal.rawValue))
+            }
+        }
+    }
+
+    private static func byte() throws -> UInt8? {
+        var byte: UInt8 = 0
+        let count = withUnsafeMutableBytes(of: &byte) { readWhenReady(input, into: $0) }
+        guard let count else { throw Failure.ended }
+        return count == 0 ? nil : byte
+    }
+
+    private static func text(_ bytes: [UInt8]) throws -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw Failure.notText }
+        return text
+    }
+
+    private static func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = bytes.withUnsafeBytes { writeWhatFits(output, $0) }
+    }
+}
