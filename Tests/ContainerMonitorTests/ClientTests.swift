@@ -28,6 +28,24 @@ struct ClientTests {
         #expect(try client.next() == .pathStatus(path))
     }
 
+    @Test("an agent that does not answer keeps no client for ever, and may still answer late")
+    func late() throws {
+        let bench = try Bench()
+        let (agent, _) = try bench.run()
+        let client = try bench.connect()
+        try client.send(.statistics)
+        let (number, _) = try agent.next()
+        bench.advance(seconds: 30)
+        guard case .failed(125, let text) = try client.next() else { return #expect(Bool(false)) }
+        #expect(text.contains("did not answer"))
+        try agent.reply(number, .statistics(AgentStatistics()))
+        try client.send(.processes)
+        _ = try agent.expect("processes", .processes([])) { if case .processes = $0 { true } else { nil } }
+        #expect(try client.next() == .processes([]))
+        bench.advance(seconds: 60)
+        #expect(client.isSilent)
+    }
+
     @Test("a rename is for later events; the status is the monitor's own")
     func rename() throws {
         let bench = try Bench()

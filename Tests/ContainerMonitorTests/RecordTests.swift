@@ -77,7 +77,9 @@ struct RecordTests {
         #expect(found.compactMap { $0 }.joined().unicodeScalars.elementsEqual(text.unicodeScalars), "seed \(seed)")
     }
 
-    @Test("a file that has grown to its limit gives way to the next; so many are kept", arguments: [(1, ["log"]), (2, ["log", "log.1"]), (3, ["log", "log.1", "log.2"])] as [(UInt8, [String])])
+    @Test("a file that has grown to its limit gives way to the next; so many are kept", arguments: [
+        (1, ["log"]), (2, ["log", "log.1"]), (3, ["log", "log.1", "log.2"]),
+    ] as [(UInt8, [String])])
     func rotation(count: UInt8, names: [String]) throws {
         let log = try log(LogDescription(maximumSize: 1000, maximumFiles: count))
         for number in 0..<100 { Array("line \(number)\n".utf8).withUnsafeBytes { log.take($0, .output) } }

@@ -64,7 +64,9 @@ extension ContainerMonitor {
             }
             return mainHasEnded(RunEnd(end: end))
         }
-        guard let process = processes[number], process.end == nil else { return fail("it reported the end of process \(number), which it was not asked for") }
+        guard let process = processes[number], process.end == nil else {
+            return fail("it reported the end of process \(number), which it was not asked for")
+        }
         process.hasEnded(end)
     }
 

@@ -45,7 +45,7 @@ extension ContainerMonitor {
         guard case .running = phase, let link else { throw ContainerError("the container's process does not run") }
         guard !isPaused else { throw ContainerError("the container is paused; unpause it first") }
         guard processes.count < Self.maximumProcesses else {
-            throw ContainerError("\(processes.count) processes were started in the container beside its own and have not ended, expected fewer")
+            throw ContainerError("\(processes.count) processes beside its own run in the container, which is as many as may")
         }
         repeat { lastProcess &+= 1 } while lastProcess == 0 || processes[lastProcess] != nil
         let hasTerminal = configuration.terminal != nil

@@ -3,10 +3,20 @@ import ContainerProtocol
 
 /// What clients ask and the agent answers.
 extension ContainerMonitor {
+    /// How long a client waits for an agent that does not answer.
+    private static let answerTime: UInt64 = .seconds(30)
+
     /// Asks the agent for a client. The answer is nil when the agent says what does not fit.
     private func query(_ request: AgentRequest, for client: ClientConnection, _ answer: @escaping (AgentReply) -> MonitorMessage?) {
         client.activity = .asking
+        var isLate = false
+        var timer: Timers.Token? = timers.after(Self.answerTime) {
+            isLate = true
+            client.finish(with: .failed(status: 125, "the guest's agent did not answer within \(Self.answerTime / .seconds(1)) s"))
+        }
         query(request) { [unowned self] result in
+            if isLate { return }
+            timers.cancel(&timer)
             switch result {
             case .success(let reply):
                 guard let message = answer(reply) else {
