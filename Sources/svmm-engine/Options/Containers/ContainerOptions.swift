@@ -122,7 +122,7 @@ struct ContainerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Size of /dev/shm. (default: 64m)", valueName: "size"), transform: { try Sizes.bytes($0) })
     var shmSize: UInt64?
 
-    @Option(help: ArgumentHelp("Processes at a time; -1 for no limit. (default: no limit)", valueName: "n"),
+    @Option(parsing: .unconditional, help: ArgumentHelp("Processes at a time; -1 for no limit. (default: no limit)", valueName: "n"),
             transform: { try $0 == "-1" ? 0 : number($0, in: 0...UInt32.max, unit: ", or -1") })
     var pidsLimit: UInt32 = 0
 

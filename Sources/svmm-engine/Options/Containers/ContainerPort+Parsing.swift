@@ -22,7 +22,8 @@ extension ContainerPort {
         if address == nil, parts.count == 3 { address = String(parts.removeFirst()) }
         guard (1...2).contains(parts.count), let container = range(parts[parts.count - 1]) else { throw failure }
         // Goes into an argument of passt: nothing but an address may be in it.
-        guard address?.utf8.allSatisfy({ "0123456789abcdefABCDEF.:".utf8.contains($0) }) ?? true, address?.isEmpty != true else {
+        guard address?.utf8.allSatisfy({ "0123456789abcdefABCDEF.:".utf8.contains($0) }) ?? true,
+              address.map({ $0.contains(".") || $0.contains(":") }) ?? true else {
             throw failure
         }
         guard parts.count == 2, !parts[0].isEmpty else {

@@ -28,7 +28,7 @@ enum EnvironmentOptions {
     /// NAME=VALUE a line, the value as it stands; NAME alone takes the caller's; empty lines and those that begin with # are passed over.
     static func parse(_ text: String, file: String) throws(Expected) -> [String] {
         var result: [String] = []
-        for (index, whole) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, whole) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             var line = whole.hasSuffix("\r") ? whole.dropLast() : whole
             line = line.drop { $0 == " " || $0 == "\t" }
             if line.isEmpty || line.hasPrefix("#") { continue }
