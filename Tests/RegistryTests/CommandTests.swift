@@ -188,7 +188,7 @@ struct CommandTests {
     func bar() throws {
         let digest = Digest(of: [1])
         #expect(TransferDisplay.bar(digest, 50, of: 100, columns: 60) == "\(digest.short)  [=============>              ]  50 B / 100 B")
-        #expect(TransferDisplay.bar(digest, 100, of: 100, columns: 60).contains("[============================]"))
+        #expect(TransferDisplay.bar(digest, 100, of: 100, columns: 60).contains("[===========================]"))
         for columns in [0, 1, 5, 20, 40, 80, 500] { #expect(TransferDisplay.bar(digest, 1, of: 0, columns: columns).count <= max(columns - 1, 0)) }
     }
 
