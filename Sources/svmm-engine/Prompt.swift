@@ -12,7 +12,8 @@ enum Prompt {
     struct Failure: Error, CustomStringConvertible {
         let description: String
 
-        static let noTerminal = Failure(description: "standard input is no terminal to ask for user and password: give --username and --password-stdin")
+        static let noTerminal = Failure(
+            description: "standard input is no terminal to ask for user and password: give --username and --password-stdin")
         static let interrupted = Failure(description: "interrupted")
         static let ended = Failure(description: "standard input has ended")
         static let tooLong = Failure(description: "standard input: more than 65536 bytes, which no password has")
@@ -86,7 +87,7 @@ enum Prompt {
         }
     }
 
-    /// Makes signals that end the process restore the terminal first. Before the first thread, and only where there is a terminal.
+    /// Makes signals that end the process restore the terminal first, where there is one. Before the first thread.
     static func prepare() throws(Errno) {
         guard isTerminal(input) else { return }
         let signals = try SignalQueue([.hangUp, .interrupt, .quit, .terminate])

@@ -100,7 +100,8 @@ final class TransferDisplay: Sendable {
         guard width >= 10 else { return String("\(digest.short) \(text)".prefix(max(columns - 1, 0))) }
         let share = size == 0 ? 1 : min(Double(done) / Double(size), 1)
         let filled = Int((Double(width) * share).rounded(.down))
-        let head = filled < width && filled > 0 ? String(repeating: "=", count: filled - 1) + ">" : String(repeating: "=", count: filled)
+        let hasArrow = filled < width && filled > 0
+        let head = String(repeating: "=", count: hasArrow ? filled - 1 : filled) + (hasArrow ? ">" : "")
         return "\(digest.short)  [\(head)\(String(repeating: " ", count: width - filled))]  \(text)"
     }
 

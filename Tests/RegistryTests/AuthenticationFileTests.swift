@@ -42,7 +42,7 @@ struct AuthenticationFileTests {
         #expect(again == changed)
         #expect(try again.credentials(for: RegistryName("new.example:5000"))?.password == "ü\"\\\n")
         #expect(try again.credentials(for: RegistryName("quay.io"))?.user == "alice")
-        #expect(again.helper(for: try RegistryName("h.example")) == "none-of-these")
+        #expect(again.helper(for: try RegistryName("h.example"))?.name == "none-of-these")
         let text = String(decoding: changed.encoded, as: UTF8.self)
         for part in ["\"User-Agent\": \"x\"", "2.5", "null", "-3", "\"empty.example\": {}"] { #expect(text.contains(part), "\(part)") }
         var removed = again
@@ -134,8 +134,24 @@ struct AuthenticationFileTests {
     }
 
     @Test("a helper keeps the credentials where the file says so")
-    func helper() throws {
+    func helper() async throws {
         #expect(throws: RegistryError.self) { try CredentialHelper(name: "../bin/sh") }
         #expect(throws: RegistryError.self) { try CredentialHelper(name: "none-of-these").credentials(for: RegistryName("h.example")) }
+        let place = try Workplace()
+        let path = try place.write(#"{"credsStore":"none-of-these"}"#, to: "all.json")
+        // One for all registries that is not there is passed over.
+        #expect(try CredentialStore(AuthenticationPlaces(file: path)).credentials(for: RegistryName("h.example")) == nil)
+        let program = try place.write("""
+            #!/bin/sh
+            read name
+            [ "$1 $name" = "get h.example:5000" ] || { echo no such; exit 1; }
+            echo '{"ServerURL":"x","Username":"helped","Secret":"s"}'
+            """, to: "docker-credential-test")
+        chmod(program, 0o700)
+        _ = try place.write(#"{"credHelpers":{"h.example:5000":"test","other.example":"test"}}"#, to: "auth.json")
+        let environment = ["PATH=\(place.path):/usr/bin:/bin"]
+        #expect(try await place.svmm("registry", "login", "--get-login", "h.example:5000", environment: environment).output == "helped\n")
+        let other = try await place.svmm("registry", "login", "--get-login", "other.example", environment: environment)
+        #expect(other.errors == "svmm: other.example: not logged in\n")
     }
 }

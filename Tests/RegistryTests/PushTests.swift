@@ -123,6 +123,7 @@ struct PushTests {
         let stored = try await stored(place, also: ["\(server.host)/old/name:v1"])
         try await place.store.push(stored, to: try ImageReference("\(server.host)/new/name:v2"), options: place.options(server))
         #expect(receiver.contents.withLock { $0.blobs } == image.blobs)
+        #expect(server.requests(.POST, "").count == 4)
     }
 
     @Test("the other host that takes the bytes does not hear the password, and a registry that wants it does")

@@ -65,13 +65,15 @@ struct AuthenticationFile: Equatable, Sendable {
     }
 
     /// The program that keeps the credentials of a registry, `docker-credential-NAME`; nil where the file keeps them.
-    func helper(for registry: RegistryName) -> String? {
+    /// `isForAll`: it is for every registry, this one not named.
+    func helper(for registry: RegistryName) -> (name: String, isForAll: Bool)? {
         if let helpers = document["credHelpers"]?.members {
             for (key, value) in helpers where Self.registry(ofKey: key) == registry {
-                if let name = value.text, !name.isEmpty { return name }
+                if let name = value.text, !name.isEmpty { return (name, false) }
             }
         }
-        return document["credsStore"]?.text.flatMap { $0.isEmpty ? nil : $0 }
+        guard let name = document["credsStore"]?.text, !name.isEmpty else { return nil }
+        return (name, true)
     }
 
     /// The keys of whole registries that mean this one; its own name first.
@@ -130,7 +132,9 @@ public struct AuthenticationKey: Hashable, Sendable, CustomStringConvertible {
             (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
                 || "._-/".utf8.contains(byte)
         }
-        guard isPath, !path.hasPrefix("/"), !path.contains("//") else { throw .invalidRegistry(text, reason: "expected HOST[:PORT][/NAMESPACE]") }
+        guard isPath, !path.hasPrefix("/"), !path.contains("//") else {
+            throw .invalidRegistry(text, reason: "expected HOST[:PORT][/NAMESPACE]")
+        }
         namespace = path
     }
 

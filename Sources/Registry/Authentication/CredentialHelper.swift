@@ -12,10 +12,13 @@ struct CredentialHelper: Sendable {
                 || "._-".utf8.contains(byte)
         }
         guard isWord else {
-            throw .invalidFile(path: "docker-credential-\(shown(name))", reason: "expected a name of letters, digits, dots and dashes")
+            throw .invalidFile(
+                path: "docker-credential-\(shown(name))", reason: "expected a name of letters, digits, dots and dashes")
         }
         program = "docker-credential-\(name)"
     }
+
+    var isInstalled: Bool { findProgram(program) != nil }
 
     private struct Answer: Decodable {
         let user: String

@@ -16,9 +16,11 @@ public struct CredentialStore: Sendable {
         for path in places.read {
             guard let file = try read(path, isRequired: places.isNamed) else { continue }
             if let found = file.credentials(for: registry, repository: repository) { return found }
-            if let helper = file.helper(for: registry), let found = try CredentialHelper(name: helper).credentials(for: registry) {
-                return found
-            }
+            guard let (name, isForAll) = file.helper(for: registry) else { continue }
+            let helper = try CredentialHelper(name: name)
+            // A file of another machine's may name one for all registries that this one does not have.
+            if isForAll, !helper.isInstalled { continue }
+            if let found = try helper.credentials(for: registry) { return found }
         }
         return nil
     }

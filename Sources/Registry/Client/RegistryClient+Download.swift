@@ -40,7 +40,8 @@ extension RegistryClient {
         case 206, 416:
             // It does not know the blob as long as we do, or at all: from the beginning then.
             try Self.image { () throws(ImageError) in try writer.restart() }
-            throw .transport(TransportFailure(.broken, response.origin.description, "the server cannot continue at byte \(offset)"))
+            let place = response.origin.description
+            throw .transport(TransportFailure(.broken, place, "the server cannot continue at byte \(offset)"))
         case 404:
             throw .final(.failed(what: what, status: 404, reason: "the registry has the manifest, but not this blob"))
         default:
@@ -57,7 +58,9 @@ extension RegistryClient {
         let place = response.origin.description
         do {
             for try await var buffer in response.http.body {
-                guard watch.note(buffer.readableBytes) else { throw TransportFailure(.timedOut, place, "the transfer is too slow") }
+                guard watch.note(buffer.readableBytes) else {
+                    throw TransportFailure(.timedOut, place, "the transfer is too slow")
+                }
                 let known = min(rest, UInt64(buffer.readableBytes))
                 buffer.moveReaderIndex(forwardBy: Int(known))
                 rest -= known
@@ -71,7 +74,8 @@ extension RegistryClient {
             throw .transport(TransportFailure(error, at: response.origin))
         }
         guard writer.offset == writer.descriptor.size else {
-            throw .transport(TransportFailure(.broken, place, "the answer ended at byte \(writer.offset) of \(writer.descriptor.size)"))
+            let reason = "the answer ended at byte \(writer.offset) of \(writer.descriptor.size)"
+            throw .transport(TransportFailure(.broken, place, reason))
         }
     }
 

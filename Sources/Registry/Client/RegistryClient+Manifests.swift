@@ -59,8 +59,9 @@ extension RegistryClient {
         case .index(let index): (inside, fallback) = (index.mediaType, MediaType.index)
         }
         // What is inside tells; a registry's header may have parameters, or be any text.
-        let served = type?.split(separator: ";").first.map { String($0).trimmed }.flatMap { MediaType.manifests.contains($0) ? $0 : nil }
-        let own = inside.flatMap { MediaType.manifests.contains($0) ? $0 : nil }
+        let isKnown = { (type: String) in MediaType.manifests.contains(type) }
+        let served = type?.split(separator: ";").first.map { String($0).trimmed }.flatMap { isKnown($0) ? $0 : nil }
+        let own = inside.flatMap { isKnown($0) ? $0 : nil }
         return FetchedManifest(
             descriptor: Descriptor(mediaType: own ?? served ?? fallback, digest: found, size: UInt64(bytes.count)),
             bytes: bytes, document: document)

@@ -29,9 +29,9 @@ extension RegistryClient {
         let upload = BlobUpload(session: session, blob: file, reference: reference, what: what) { sent in
             progress(.blob(blob.digest, .transferred(sent)))
         }
-        let isNew = try await session.retrying(onDelay: { progress(.retrying($0, after: $1)) }) { () async throws(AttemptFailure) in
-            try await upload.run(sources: sources)
-        }
+        let isNew = try await session.retrying(
+            onDelay: { progress(.retrying($0, after: $1)) },
+            { () async throws(AttemptFailure) in try await upload.run(sources: sources) })
         progress(.blob(blob.digest, isNew ? .finished : .present))
     }
 }
@@ -53,11 +53,16 @@ struct BlobUpload: Sendable {
         let head = RegistryRequest(method: .HEAD, target: .path("\(path)\(blob.digest)"), scopes: scopes, what: what)
         let found = try await session.exchange(head)
         if found.http.status == .ok { return false }
+        var begun: URL?
         for source in sources {
-            if try await begin(mounting: source) == nil { return false }
+            guard let next = try await begin(mounting: source) else { return false }
+            // The registry could not: it may be able to from the next one.
+            if let begun { try await cancel(begun) }
+            begun = next
         }
-        guard let location = try await begin(mounting: nil) else { return false }
-        if try await sendWhole(to: location) { return true }
+        if begun == nil { begun = try await begin(mounting: nil) }
+        guard let begun else { return false }
+        if try await sendWhole(to: begun) { return true }
         guard let second = try await begin(mounting: nil) else { return true }
         try await sendInChunks(to: second)
         return true
@@ -75,12 +80,7 @@ struct BlobUpload: Sendable {
         let body = try await session.body(response.http, from: response.origin)
         switch response.http.status {
         case .created where source != nil: return nil
-        case .accepted:
-            let location = try location(of: response)
-            // An upload that was begun because the registry could not mount: the next one may be able to, and then this one is left.
-            guard source != nil else { return location }
-            try await cancel(location)
-            return location
+        case .accepted: return try location(of: response)
         default: throw .answer(response.http, body, what: what)
         }
     }
@@ -113,7 +113,8 @@ struct BlobUpload: Sendable {
         var offset: UInt64 = 0
         while offset < blob.size {
             let end = min(offset + UInt64(RegistryClient.chunkSize), blob.size)
-            let response = try await send(offset..<end, .PATCH, to: location, headers: [("Content-Range", "\(offset)-\(end - 1)")])
+            let range = [(name: "Content-Range", value: "\(offset)-\(end - 1)")]
+            let response = try await send(offset..<end, .PATCH, to: location, headers: range)
             let body = try await session.body(response.http, from: response.origin)
             guard response.http.status == .accepted else { throw .answer(response.http, body, what: what) }
             location = try self.location(of: response)
@@ -137,7 +138,8 @@ struct BlobUpload: Sendable {
     }
 
     private func location(of response: RegistryResponse) throws(AttemptFailure) -> URL {
-        guard let text = response.http.headers.first(name: "Location"), let url = RegistrySession.resolve(text, from: response.url) else {
+        let text = response.http.headers.first(name: "Location")
+        guard let url = text.flatMap({ RegistrySession.resolve($0, from: response.url) }) else {
             throw .final(.invalidAnswer(what: what, reason: "the registry does not say where to send the blob"))
         }
         return url

@@ -16,13 +16,15 @@ public final class RegistryClient: Sendable {
         self.options = options
         let mayBeInsecure = options.mayBeInsecure(name)
         let insecure = options.configuration.insecure
-        let own = options.certificateDirectory.map { (host: name.host, port: name.port ?? Origin.Scheme.https.port, directory: $0) }
+        let port = name.port ?? Origin.Scheme.https.port
+        let own = options.certificateDirectory.map { (host: name.host, port: port, directory: $0) }
         let transport = HTTPTransport(
             timeouts: options.timeouts,
             tls: TLSSettings(directories: TLSSettings.standardDirectories(variable: options.variable), own: own),
             proxies: ProxySettings(variable: options.variable),
             unverified: { origin in
-                if origin == name.origin(.https) { return mayBeInsecure }
+                // Also at other ports of the host, where its tokens may come from.
+                if origin.host == name.host { return mayBeInsecure }
                 // Another host that this registry sends us to is insecure only if it is named itself.
                 return insecure.contains { $0.origin(.https) == origin }
             })

@@ -31,7 +31,9 @@ extension ImageStore {
         do throws(RegistryError) {
             return try await RegistryClient.with(RegistryName(reference.registry), options.registry) {
                 client throws(RegistryError) in
-                try await ImagePuller(client: client, store: self, reference: reference, platform: options.platform, progress: progress).run()
+                let puller = ImagePuller(
+                    client: client, store: self, reference: reference, platform: options.platform, progress: progress)
+                return try await puller.run()
             }
         } catch {
             if let stored, error.isUnreachable { return stored }

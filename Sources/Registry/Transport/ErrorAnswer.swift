@@ -29,7 +29,8 @@ struct ErrorAnswer: Decodable {
 extension AttemptFailure {
     /// For a status that is not an answer to the request, with the answer's body.
     static func answer(_ response: HTTPClientResponse, _ body: [UInt8], what: String) -> AttemptFailure {
-        let seconds = response.headers.first(name: "Retry-After").flatMap { RetryAfter.seconds($0, now: Int64(Clock.realTimeNanoseconds() / 1_000_000_000)) }
+        let now = Int64(Clock.realTimeNanoseconds() / 1_000_000_000)
+        let seconds = response.headers.first(name: "Retry-After").flatMap { RetryAfter.seconds($0, now: now) }
         let status = response.status
         let failed = RegistryError.failed(what: what, status: status.code, reason: ErrorAnswer.reason(body, status: status))
         switch status.code {

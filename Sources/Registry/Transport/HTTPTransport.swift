@@ -55,9 +55,12 @@ final class HTTPTransport: Sendable {
     }
 
     /// Reads an answer of at most `limit` bytes.
-    func collect(_ response: HTTPClientResponse, limit: Int, from origin: Origin, what: String) async throws(AttemptFailure) -> [UInt8] {
+    func collect(
+        _ response: HTTPClientResponse, limit: Int, from origin: Origin, what: String
+    ) async throws(AttemptFailure) -> [UInt8] {
         let tooLong = RegistryError.invalidAnswer(what: what, reason: "the answer has more than \(limit) bytes")
-        if let length = response.headers.first(name: "Content-Length").flatMap({ Int($0) }), length > limit { throw .final(tooLong) }
+        let length = response.headers.first(name: "Content-Length").flatMap { UInt64($0) }
+        guard length ?? 0 <= limit else { throw .final(tooLong) }
         let bytes: [UInt8]?
         do {
             bytes = try await limited(to: timeouts.document) {
@@ -73,7 +76,9 @@ final class HTTPTransport: Sendable {
         } catch {
             throw .transport(TransportFailure(error, at: origin))
         }
-        guard let bytes else { throw .transport(TransportFailure(.timedOut, origin.description, "the answer does not end in time")) }
+        guard let bytes else {
+            throw .transport(TransportFailure(.timedOut, origin.description, "the answer does not end in time"))
+        }
         return bytes
     }
 

@@ -25,8 +25,18 @@ struct Origin: Hashable, Sendable, CustomStringConvertible {
         guard let scheme = url.scheme.flatMap({ Scheme(rawValue: $0.lowercased()) }), let host = url.host(percentEncoded: true),
               !host.isEmpty, url.user == nil, url.password == nil else { return nil }
         let port = url.port ?? scheme.port
-        guard (1...65535).contains(port), host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "%") }) else { return nil }
+        let isPlain = host.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "%") }
+        guard (1...65535).contains(port), isPlain, !Self.isDisguised(host) else { return nil }
         self.init(scheme: scheme, host: Self.bare(host.lowercased()), port: port)
+    }
+
+    /// Whether the host is an IPv4 address in one of the old ways of writing them, such as 127.1 or 0x7f000001: nobody writes them
+    /// but to pass for something else.
+    private static func isDisguised(_ host: String) -> Bool {
+        let labels = host.split(separator: ".")
+        guard let last = labels.last, last.hasPrefix("0x") || last.utf8.allSatisfy({ "0123456789".utf8.contains($0) }) else { return false }
+        return labels.count != 4 || host.split(separator: ".", omittingEmptySubsequences: false).count != 4
+            || !labels.allSatisfy { label in UInt8(label).map { "\($0)" == label } ?? false }
     }
 
     private static func bare(_ host: String) -> String {

@@ -38,7 +38,8 @@ struct ProxySettings: Sendable {
     }
 
     private static func proxy(_ text: String) -> HTTPClient.Configuration.Proxy? {
-        guard let url = URL(string: text.contains("://") ? text : "http://\(text)"), let host = url.host(), !host.isEmpty else { return nil }
+        let text = text.contains("://") ? text : "http://\(text)"
+        guard let url = URL(string: text), let host = url.host(), !host.isEmpty else { return nil }
         switch url.scheme?.lowercased() {
         case "http":
             let authorization = url.user().map { HTTPClient.Authorization.basic(username: $0, password: url.password() ?? "") }

@@ -119,7 +119,8 @@ final class RegistrySession: Sendable {
                 throw .final(await authorizer.refusal(scopes: request.scopes, reason: try await reason(response, from: origin)))
             case 301, 302, 303, 307, 308:
                 guard request.method == .GET || request.method == .HEAD else {
-                    throw .final(.badRedirect(url: origin.description, reason: "a redirect of a \(request.method.rawValue) request, which is not followed"))
+                    let reason = "a redirect of a \(request.method.rawValue) request, which is not followed"
+                    throw .final(.badRedirect(url: origin.description, reason: reason))
                 }
                 redirects += 1
                 guard redirects <= Self.redirectLimit else {
@@ -211,9 +212,15 @@ final class RegistrySession: Sendable {
 
     private func check(_ target: URL, from origin: Origin, registry: Origin) throws(AttemptFailure) -> Origin {
         func fail(_ reason: String) -> AttemptFailure { .final(.badRedirect(url: origin.description, reason: reason)) }
-        guard let next = Origin(target) else { throw fail("a redirect to \(quoted(target.absoluteString)), which is no http or https URL") }
-        guard next.scheme == .https || origin.scheme == .http else { throw fail("a redirect from TLS to \(quoted(next.description)), which is not followed") }
-        guard !next.isLocal || registry.isLocal else { throw fail("a redirect to this machine or its link, \(quoted(next.description)), which is not followed") }
+        guard let next = Origin(target) else {
+            throw fail("a redirect to \(quoted(target.absoluteString)), which is no http or https URL")
+        }
+        guard next.scheme == .https || origin.scheme == .http else {
+            throw fail("a redirect from TLS to \(quoted(next.description)), which is not followed")
+        }
+        guard !next.isLocal || registry.isLocal else {
+            throw fail("a redirect to this machine or its link, \(quoted(next.description)), which is not followed")
+        }
         return next
     }
 

@@ -45,7 +45,8 @@ final class TLSSettings: Sendable {
         let names = ["\(origin.host):\(origin.port)"] + (origin.port == 443 ? [origin.host] : [])
         for directory in directories {
             for name in names {
-                if let status = try? fileStatus(at: "\(directory)/\(name)"), status.kind == .directory { return "\(directory)/\(name)" }
+                let path = "\(directory)/\(name)"
+                if let status = try? fileStatus(at: path), status.kind == .directory { return path }
             }
         }
         return nil

@@ -86,7 +86,8 @@ extension TransportFailure {
              .tlsHandshakeTimeout: self.init(.timedOut, place, "no connection in time")
         case .readTimeout, .deadlineExceeded: self.init(.timedOut, place, "no answer in time")
         case .writeTimeout: self.init(.timedOut, place, "the server takes nothing any more")
-        case .remoteConnectionClosed, .uncleanShutdown, .requestStreamCancelled: self.init(.broken, place, "the connection broke off")
+        case .remoteConnectionClosed, .uncleanShutdown, .requestStreamCancelled:
+            self.init(.broken, place, "the connection broke off")
         case .proxyAuthenticationRequired: self.init(.invalid, place, "the proxy wants a user and password")
         case .invalidProxyResponse: self.init(.invalid, place, "the proxy refuses")
         default: self.init(.invalid, place, shown(error.shortDescription))
@@ -136,6 +137,7 @@ extension TransportFailure {
 
     private static func certificateText(_ origin: Origin) -> String {
         let port = origin.port == origin.scheme.port ? "" : ":\(origin.port)"
-        return "the certificate is not trusted: put its authority into /etc/containers/certs.d/\(origin.host)\(port)/ca.crt, or give --tls-verify=false"
+        let directory = "/etc/containers/certs.d/\(origin.host)\(port)"
+        return "the certificate is not trusted: put its authority into \(directory)/ca.crt, or give --tls-verify=false"
     }
 }

@@ -34,7 +34,8 @@ struct ImageDate: Equatable {
         } else {
             guard place + 1 == bytes.count else { return nil }
         }
-        let time = CalendarTime(year: Int(year), month: Int(month), day: Int(day), hour: Int(hour), minute: Int(minute), second: Int(second))
+        let time = CalendarTime(
+            year: Int(year), month: Int(month), day: Int(day), hour: Int(hour), minute: Int(minute), second: Int(second))
         guard let local = time?.secondsSince1970 else { return nil }
         seconds = Int64(local) - offset
     }

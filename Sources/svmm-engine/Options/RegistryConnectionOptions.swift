@@ -8,12 +8,14 @@ struct RegistryConnectionOptions: ParsableArguments {
                                valueName: "file"))
     var authfile: String?
 
-    @Option(help: ArgumentHelp("Require TLS and a certificate that can be trusted (default: true, but for registries that the configuration names as insecure).",
-                               valueName: "true|false"))
+    @Option(help: ArgumentHelp(
+        "Require TLS and a certificate that can be trusted (default: true, but for registries that registries.json names).",
+        valueName: "true|false"))
     var tlsVerify: Bool?
 
-    @Option(help: ArgumentHelp("Directory with *.crt of authorities, and *.cert and *.key of our own (default: /etc/containers/certs.d/HOST:PORT).",
-                               valueName: "dir"))
+    @Option(help: ArgumentHelp(
+        "Directory with *.crt of authorities, *.cert and *.key of our own (default: /etc/containers/certs.d/HOST:PORT).",
+        valueName: "dir"))
     var certDir: String?
 
     func registryOptions() throws -> RegistryOptions {

@@ -35,7 +35,7 @@ final class RealRegistry: Sendable {
 
             """
         if kind == .guarded {
-            try Self.makeCertificates(path)
+            try Certificates.make(in: path)
             try Tool.runHere(["htpasswd", "-B", "-b", "-c", "\(path)/htpasswd", "alice", "secret"])
             text += """
                   tls: {certificate: \(path)/server.crt, key: \(path)/server.key}
@@ -56,17 +56,6 @@ final class RealRegistry: Sendable {
     var host: String { "127.0.0.1:\(port)" }
     /// The directory with ca.crt in it.
     var certificates: String { "\(place.path)/certificates" }
-
-    private static func makeCertificates(_ path: String) throws {
-        try makeDirectory("\(path)/certificates", permissions: 0o700)
-        try Tool.runHere(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "\(path)/ca.key",
-                      "-out", "\(path)/certificates/ca.crt", "-days", "2", "-subj", "/CN=authority of a test"])
-        try Tool.runHere(["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", "\(path)/server.key", "-out", "\(path)/server.csr",
-                      "-subj", "/CN=localhost"])
-        try replaceFile("\(path)/names", with: Array("subjectAltName=DNS:localhost,IP:127.0.0.1".utf8), permissions: 0o600)
-        try Tool.runHere(["openssl", "x509", "-req", "-in", "\(path)/server.csr", "-CA", "\(path)/certificates/ca.crt", "-CAkey", "\(path)/ca.key",
-                      "-CAcreateserial", "-days", "2", "-out", "\(path)/server.crt", "-extfile", "\(path)/names"])
-    }
 }
 
 /// Programs that tests use.

@@ -51,15 +51,17 @@ struct ImageLoad: EngineCommand {
     @OptionGroup var storeOptions: StoreOptions
     @OptionGroup var platformOption: PlatformOption
 
-    @Option(name: [.customShort("i"), .long], help: ArgumentHelp("The archive, or the directory of an OCI layout; - is standard input.",
-                                                                valueName: "file"))
+    @Option(name: [.customShort("i"), .long],
+            help: ArgumentHelp("The archive, or the directory of an OCI layout; - is standard input.", valueName: "file"))
     var input = "-"
 
     @Flag(name: [.customShort("q"), .long], help: "Print nothing.")
     var quiet = false
 
     func run() async throws {
-        guard input != "-" || !isTerminal(0) else { throw Failure(description: "standard input is a terminal: give a file by --input") }
+        guard input != "-" || !isTerminal(0) else {
+            throw Failure(description: "standard input is a terminal: give a file by --input")
+        }
         let store = try storeOptions.imageStore()
         var isDirectory = false
         if input != "-", let status = try? fileStatus(at: input) { isDirectory = status.kind == .directory }

@@ -66,13 +66,15 @@ struct ImageList: EngineCommand {
 
     private func table(_ images: [StoredImage], _ isWanted: (ImageReference) -> Bool) -> TextTable {
         let now = Int64(Clock.realTimeNanoseconds() / 1_000_000_000)
-        var table = TextTable(noheading ? nil : ["REPOSITORY", "TAG"] + (digests ? ["DIGEST"] : []) + ["IMAGE ID", "CREATED", "SIZE"])
+        let heading = ["REPOSITORY", "TAG"] + (digests ? ["DIGEST"] : []) + ["IMAGE ID", "CREATED", "SIZE"]
+        var table = TextTable(noheading ? nil : heading)
         for image in images {
             let id = noTrunc ? "\(image.id)" : image.id.short
+            let digest = digests ? ["\(image.manifest.digest)"] : []
             let age = image.configuration.created.flatMap { ImageDate($0) }?.age(now: now) ?? "unknown"
-            for name in image.names.filter(isWanted).map({ ($0.name, $0.tag ?? "<none>") }) + (image.names.isEmpty ? [("<none>", "<none>")] : []) {
-                table.add([name.0, name.1] + (digests ? ["\(image.manifest.digest)"] : []) + [id, age, ByteCount.text(image.size)])
-            }
+            var names = image.names.filter(isWanted).map { [$0.name, $0.tag ?? "<none>"] }
+            if image.names.isEmpty { names = [["<none>", "<none>"]] }
+            for name in names { table.add(name + digest + [id, age, ByteCount.text(image.size)]) }
         }
         return table
     }

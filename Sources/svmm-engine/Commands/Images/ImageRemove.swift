@@ -18,7 +18,8 @@ struct ImageRemove: EngineCommand {
     @Flag(name: [.customShort("a"), .long], help: "Remove all images that no container uses.")
     var all = false
 
-    @Flag(name: [.customShort("f"), .long], help: "Also images with several names by their id; images that are not there are no error.")
+    @Flag(name: [.customShort("f"), .long],
+          help: "Also images with several names by their id; images that are not there are no error.")
     var force = false
 
     @Argument(help: ArgumentHelp("Names or ids of images.", valueName: "image"))
@@ -61,7 +62,9 @@ struct ImageRemove: EngineCommand {
             return
         }
         let users = use.users(of: image)
-        guard users.isEmpty else { throw Failure(description: "\(image.title): used by container \(users.joined(separator: ", "))") }
+        guard users.isEmpty else {
+            throw Failure(description: "\(image.title): used by container \(users.joined(separator: ", "))")
+        }
         guard force || image.names.count < 2 else {
             let names = image.names.map(\.familiar).joined(separator: ", ")
             throw Failure(description: "\(text): the image has several names (\(names)): remove them one by one, or give --force")

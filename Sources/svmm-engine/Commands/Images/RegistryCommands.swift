@@ -131,7 +131,9 @@ struct RegistryLogout: EngineCommand {
         let registry: String
         let file: String
 
-        var description: String { "\(registry): its credentials are in \(file): log out with the program that put them there, or give --authfile" }
+        var description: String {
+            "\(registry): its credentials are in \(file): log out with the program that put them there, or give --authfile"
+        }
     }
 }
 
