@@ -21,7 +21,7 @@ struct ContainerOptionTests {
 
     @Test("the short forms are podman's")
     func short() throws {
-        let request = try parse("-e", "A=1", "-eB=2", "-p8080:80", "-u", "1:2", "-w/srv", "-m", "128m", "--hostname", "host", "-l", "k=v", "-v", "/a:/b:ro", "img")
+        let request = try parse("-e", "A=1", "-e", "B=2", "-p", "8080:80", "-u", "1:2", "-w", "/srv", "-m", "128m", "--hostname", "host", "-l", "k=v", "-v", "/a:/b:ro", "img")
         #expect(request.environment == ["A=1", "B=2"])
         #expect(request.ports == [ContainerPort(host: 8080, container: 80)])
         #expect((request.user, request.workingDirectory, request.hostname) == ("1:2", "/srv", "host"))
