@@ -12,10 +12,12 @@ BUILD = .build/release
 PAYLOADS = .build/payloads
 
 # What the build, the tests and the demo need from Debian, by purpose.
-PACKAGES_BUILD = linux-libc-dev libcap-ng-dev gcc libc6-dev make git
+PACKAGES_BUILD = linux-libc-dev libcap-ng-dev gcc libc6-dev make git pkg-config musl-tools cpio libarchive-dev libext2fs-dev \
+	comerr-dev libzstd-dev zlib1g-dev libsqlite3-dev
 PACKAGES_KERNEL = linux-source-6.1 bc bison flex libelf-dev xz-utils lz4 cpio patch
 PACKAGES_RIG = qemu-system-x86 busybox-static kmod
-PACKAGES_TEST = acpica-tools musl-tools passt iproute2 e2fsprogs fio iperf3
+PACKAGES_TEST = acpica-tools passt iproute2 e2fsprogs fio iperf3 docker-registry skopeo umoci buildah apache2-utils openssl \
+	busybox-static debootstrap curl redis-tools
 
 .PHONY: all setup build conformance kernel demo test bench fuzz install clean payloads
 
@@ -28,6 +30,8 @@ setup:
 build:
 	@$(SWIFT) build $(SWIFT_FLAGS) --product svmm
 	@$(SWIFT) build $(SWIFT_FLAGS) --product svmm-vmm
+	@$(SWIFT) build $(SWIFT_FLAGS) --product svmm-engine
+	@Tools/agent/build .build/agent
 
 # Checks a file system, in guests too: static, and not installed.
 conformance:
@@ -52,6 +56,7 @@ bench: build payloads
 	@Tools/bench 9p
 	@Tools/bench vsock
 	@Tools/bench net
+	@Tools/bench container
 
 fuzz:
 	@echo "make fuzz: there is no fuzzing harness in this version; see Limits in README.md" >&2; exit 2
@@ -59,6 +64,9 @@ fuzz:
 install: build
 	install -D -m 755 $(BUILD)/svmm $(DESTDIR)$(PREFIX)/bin/svmm
 	install -D -m 755 $(BUILD)/svmm-vmm $(DESTDIR)$(PREFIX)/libexec/svmm/svmm-vmm
+	install -D -m 755 $(BUILD)/svmm-engine $(DESTDIR)$(PREFIX)/libexec/svmm/svmm-engine
+	install -D -m 644 .build/agent/agent.cpio $(DESTDIR)$(PREFIX)/share/svmm/agent.cpio
+	install -m 644 "$$(Kernel/build | tail -n 2 | head -n 1)" $(DESTDIR)$(PREFIX)/share/svmm/vmlinux
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 Tools/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 

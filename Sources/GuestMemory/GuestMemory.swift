@@ -45,7 +45,7 @@ public final class GuestMemory: @unchecked Sendable {
     /// Reserves address space for the layout's RAM. No page is touched: they come from the host when first used.
     public init(layout: RAMLayout) throws(Errno) {
         self.layout = layout
-        mapping = try MemoryMapping(anonymousBytes: Int(layout.size))
+        mapping = try MemoryMapping(anonymousBytes: Int(layout.size), alignment: 2 << 20)
         mapping.excludeFromCoreDumps()
     }
 

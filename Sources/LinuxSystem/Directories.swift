@@ -38,4 +38,9 @@ extension FileDescriptor {
             return false
         }
     }
+
+    /// Gives up the lock of `tryLockWhole`, also for other descriptors of the same open file. The C function is `flock` (LOCK_UN).
+    public func unlockWhole() {
+        _ = flock(raw, LOCK_UN)
+    }
 }

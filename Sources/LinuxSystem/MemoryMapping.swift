@@ -10,9 +10,22 @@ public struct MemoryMapping: ~Copyable, @unchecked Sendable {
 
     /// Zero pages of its own, given memory only when touched and charged to no swap. The C function is `mmap`
     /// (MAP_PRIVATE, MAP_ANONYMOUS, MAP_NORESERVE).
-    public init(anonymousBytes count: Int) throws(Errno) {
-        try self.init(count: count, protection: PROT_READ | PROT_WRITE,
-                      flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, descriptor: -1)
+    ///
+    /// - Parameter alignment: of the first byte; a power of two, at least a page.
+    public init(anonymousBytes count: Int, alignment: Int = 4096) throws(Errno) {
+        precondition(count >= 0 && alignment >= 4096 && alignment & (alignment - 1) == 0)
+        let (larger, overflow) = count.addingReportingOverflow(alignment - 4096)
+        guard !overflow else { throw .noMemory }
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        guard let start = mmap(nil, larger, PROT_READ | PROT_WRITE, flags, -1, 0), start != MAP_FAILED else { throw Errno.current }
+        // What lies before and behind the aligned part goes back.
+        let before = -Int(bitPattern: start) & (alignment - 1)
+        if before > 0 { _ = munmap(start, before) }
+        let pages = (count + 4095) & ~4095
+        let behind = larger - before - pages
+        if behind > 0 { _ = munmap(start + before + pages, behind) }
+        base = start + before
+        self.count = count
     }
 
     /// `count` bytes of a file or device from an offset of whole pages on, shared with it. The C function is `mmap`

@@ -36,6 +36,12 @@ public enum CurrentProcess {
         kill(identifier, 0) == 0 || Errno.current == .notPermitted
     }
 
+    /// Leaves the caller's session, terminal and process group for ones of its own; without effect for the leader of a group. The C
+    /// function is `setsid`.
+    public static func beginSession() {
+        _ = setsid()
+    }
+
     /// Ends the process at once, without running exit handlers: other threads may hold any lock. The C function is `_exit`.
     public static func exitNow(_ status: Int32) -> Never {
         _exit(status)

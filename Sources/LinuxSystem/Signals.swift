@@ -56,6 +56,20 @@ public func ignoreWriteSignals() {
     _ = Glibc.signal(SIGXFSZ, SIG_IGN)
 }
 
+/// Keeps the end of a terminal or session from ending this process. The C function is `signal` (SIGHUP).
+public func ignoreHangUps() {
+    _ = Glibc.signal(SIGHUP, SIG_IGN)
+}
+
+/// Gives a program that takes this process's place what it expects: no signal blocked, none ignored of those that are ignored here. The
+/// C functions are `signal` and `pthread_sigmask`.
+public func restoreSignals() {
+    for number in [SIGPIPE, SIGXFSZ, SIGHUP, SIGTTIN, SIGTTOU] { _ = Glibc.signal(number, SIG_DFL) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, nil)
+}
+
 /// Makes reading a terminal from the background fail instead of stopping the process. The C function is `signal` (SIGTTIN).
 public func ignoreTerminalInputStops() {
     _ = Glibc.signal(SIGTTIN, SIG_IGN)

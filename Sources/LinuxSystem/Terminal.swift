@@ -68,3 +68,13 @@ public func isTerminal(_ raw: Int32) -> Bool {
 public func isInForeground(of raw: Int32) -> Bool {
     tcgetpgrp(raw) == getpgrp()
 }
+
+extension TerminalMode {
+    /// As `raw`, and output goes to the terminal as it is: for a terminal behind this one, which translates it already. The C function is
+    /// `cfmakeraw`.
+    public func transparent() -> TerminalMode {
+        var copy = self
+        cfmakeraw(&copy.settings)
+        return copy
+    }
+}

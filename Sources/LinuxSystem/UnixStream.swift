@@ -12,6 +12,11 @@ public struct UnixStream: ~Copyable, Sendable {
         descriptor = FileDescriptor(owning: raw)
     }
 
+    /// Takes over a stream socket, whatever its mode: no call here waits.
+    public init(_ descriptor: consuming FileDescriptor) {
+        self.descriptor = descriptor
+    }
+
     /// A socket that is not connected. Close-on-exec. The corresponding C function is `socket`.
     public init() throws(Errno) {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
@@ -20,6 +25,9 @@ public struct UnixStream: ~Copyable, Sendable {
 
     /// The descriptor's number, for epoll. Borrowed.
     public var raw: Int32 { descriptor.raw }
+
+    /// The user at the other end: see `FileDescriptor.peerUser`.
+    public func peerUser() throws(Errno) -> UInt32 { try descriptor.peerUser() }
 
     /// Connects to a listener. False when its backlog is full, where the call may be repeated later: the kernel tells nobody
     /// when there is room. The corresponding C function is `connect`.

@@ -62,3 +62,29 @@ final class MachineEnding: Sendable {
         return marksPanics && (try? memory.read(UInt16.self, at: Self.warmRebootMark)) == Self.warmReboot
     }
 }
+
+/// Hands a machine to the thread that takes it apart, which is then not the last to let go of it.
+final class MachineHolder: Sendable {
+    private let machine: Mutex<Machine?>
+
+    init(_ machine: Machine) {
+        self.machine = Mutex(machine)
+    }
+
+    /// Stops the machine, and lets go of it.
+    func stopMachine() {
+        let machine = machine.withLock { $0.take() }
+        machine?.stop()
+    }
+}
+
+/// Raised once, by any thread.
+final class Flag: Sendable {
+    private let value = Atomic(false)
+
+    var isRaised: Bool { value.load(ordering: .acquiring) }
+
+    func raise() {
+        value.store(true, ordering: .releasing)
+    }
+}

@@ -31,6 +31,7 @@ extension Supervisor {
     func takeNews(of machine: Machine) {
         machine.news.take()
         if let outcome = machine.outcome {
+            if let companion { return companion.machineHasEnded(outcome) }
             if outcome == .rebooted, description.onReboot == .restart, !isShuttingDown { return loop.stop() }
             finish(outcome.status, outcome.message)
         } else if machine.hasPanicked {
@@ -39,6 +40,7 @@ extension Supervisor {
     }
 
     private func take(_ signal: Signal) {
+        if let companion { return companion.take(signal) }
         switch signal {
         case .quit: finish(ExitStatus.signal(signal.rawValue), "killed by \(signal.name)")
         case .windowChange: if let size = console?.terminalSize { machine?.consoleDevice?.resize(size) }
@@ -67,7 +69,7 @@ extension Supervisor {
             + (isHeard ? "" : ", to which the guest does not listen") + "; killing the guest in \(description.graceText)")
     }
 
-    private func finish(_ status: Int32, _ message: String) {
+    func finish(_ status: Int32, _ message: String) {
         if result == nil { result = (status, message) }
         machine?.halt()
         loop.stop()

@@ -6,7 +6,8 @@ import MachineProtocol
 /// status. For the main thread, before there is any other.
 public final class Supervisor {
     let description: MachineDescription
-    let loop: EventLoop
+    /// Runs in `run`, and may be run again after it.
+    public let loop: EventLoop
     let signals: SignalQueue
     let commands: ConsoleCommandQueue
     let graceTimer: OneShotTimer
@@ -22,6 +23,9 @@ public final class Supervisor {
     /// nil where the kernel does not say.
     let residentMemory = try? ResidentMemory()
     private var control: ControlServer?
+    private(set) unowned var companion: (any MachineCompanion)?
+    /// Whether a companion wants a machine to run.
+    var isMachineWanted = true
 
     public init(_ description: MachineDescription) throws(MachineError) {
         self.description = description
@@ -30,6 +34,11 @@ public final class Supervisor {
             (try SignalQueue(Signal.allCases), try EventLoop(), try ConsoleCommandQueue(), try OneShotTimer(),
              try OneShotTimer())
         }
+    }
+
+    /// Before `run`: somebody who decides what becomes of the machine, in the place of this object's own rules.
+    public func accompany(_ companion: any MachineCompanion) {
+        self.companion = companion
     }
 
     /// Checks, boots, waits for the end; says how it ended on standard error and returns the exit status.
@@ -47,6 +56,7 @@ public final class Supervisor {
         } catch {
             _ = console?.close()
             printErrorLine("svmm: \(error)")
+            companion?.machineHasFailed(error)
             return error.status
         }
         let lost = console?.close() ?? 0
@@ -67,20 +77,36 @@ public final class Supervisor {
         let commands = commands
         let console = try Console(description.console) { commands.post($0) }
         self.console = console
+        try companion?.begin(with: self, vsockPath: prepared.vsock?.listenPath)
         while result == nil {
-            let machine = try Machine(prepared, system: system, console: console)
-            machine.balloon?.target = balloonTarget
-            self.machine = machine
-            let watch = try Self.setUp { () throws(Errno) in
-                try loop.watch(machine.news.raw, for: .readable) { [unowned self] _ in takeNews(of: machine) }
-            }
-            console.attach(machine.consoleInput)
-            try machine.start()
-            CurrentProcess.releaseStartUpCode()
-            loop.run()
-            loop.forget(watch)
-            if result == nil { try waitForStop(of: machine) }
+            try runMachine(prepared, system, console)
+            guard let companion else { continue }
+            companion.machineIsGone()
+            while result == nil, !isMachineWanted { loop.run() }
         }
+    }
+
+    /// Runs a machine to its end, and takes it apart where another may follow.
+    private func runMachine(
+        _ prepared: borrowing PreparedMachine, _ system: KVMSystem, _ console: Console
+    ) throws(MachineError) {
+        let machine = try Machine(prepared, system: system, console: console)
+        machine.balloon?.target = balloonTarget
+        self.machine = machine
+        let watch = try Self.setUp { () throws(Errno) in
+            try loop.watch(machine.news.raw, for: .readable) { [unowned self] _ in takeNews(of: machine) }
+        }
+        console.attach(machine.consoleInput)
+        try machine.start()
+        CurrentProcess.releaseStartUpCode()
+        companion?.machineHasStarted()
+        repeat { loop.run() } while companion != nil && isMachineWanted
+        loop.forget(watch)
+        guard result == nil else { return }
+        try waitForStop(of: machine)
+        guard companion != nil else { return }
+        self.machine = nil
+        console.detach()
     }
 
     /// Makes the control socket, if the machine has a state directory, and serves it on the control loop.
@@ -94,7 +120,9 @@ public final class Supervisor {
 
     /// Removes what others could find of the machine.
     private func cleanUp(_ prepared: borrowing PreparedMachine) {
+        companion?.closeSockets()
         control?.close()
+        control = nil
         prepared.vsock?.close()
         prepared.network.close()
         prepared.state?.remove()
@@ -103,13 +131,19 @@ public final class Supervisor {
     /// Takes a rebooted machine apart while signals are still heard: its I/O in flight may take long.
     private func waitForStop(of machine: Machine) throws(MachineError) {
         let loop = loop
+        let isGone = Flag()
+        let holder = MachineHolder(machine)
         try Self.setUp { () throws(Errno) in
             _ = try Thread(name: "restart") {
-                machine.stop()
-                loop.perform { loop.stop() }
+                holder.stopMachine()
+                loop.perform {
+                    isGone.raise()
+                    loop.stop()
+                }
             }
         }
-        loop.run()
+        while !isGone.isRaised, result == nil { loop.run() }
+        guard companion == nil else { return }
         if result == nil, isShuttingDown { result = (MachineOutcome.rebooted.status, MachineOutcome.rebooted.message) }
         if result == nil { printErrorLine("svmm: the guest rebooted; starting it again") }
     }

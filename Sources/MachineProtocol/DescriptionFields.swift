@@ -23,12 +23,4 @@ extension WireDecoder {
     ) throws(WireError) -> [Element] {
         try decodeArray(limit: FieldLimit.length, body)
     }
-
-    /// One of a few values, numbered.
-    mutating func decodeChoice<Choice>(_ make: (UInt8) -> Choice?) throws(WireError) -> Choice {
-        let start = offset
-        let value = try decode(UInt8.self)
-        guard let choice = make(value) else { throw .invalidValue(offset: start, found: UInt64(value)) }
-        return choice
-    }
 }

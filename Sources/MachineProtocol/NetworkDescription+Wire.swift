@@ -15,6 +15,12 @@ extension NetworkDescription {
                 encoder.encode(port.transport.rawValue)
             }
             encoder.encode(user.reachesHost)
+            encoder.encode(user.addresses) { encoder, addresses in
+                encoder.encode(addresses.guest)
+                encoder.encode(addresses.prefixLength)
+                encoder.encode(addresses.gateway)
+                encoder.encode(addresses.resolver) { $0.encode($1) }
+            }
         case .descriptor(let number):
             encoder.encode(2 as UInt8)
             encoder.encode(UInt32(bitPattern: number))
@@ -42,7 +48,13 @@ extension NetworkDescription {
                 return PublishedPort(address: address, host: host, guest: guest,
                                      transport: try decoder.decodeChoice(PublishedPort.Transport.init(rawValue:)))
             }
-            backend = .user(UserNetworkDescription(published: published, reachesHost: try decoder.decode(Bool.self)))
+            let reachesHost = try decoder.decode(Bool.self)
+            let addresses = try decoder.decodeOptional { (decoder) throws(WireError) in
+                UserNetworkDescription.Addresses(
+                    guest: try decoder.decodeText(), prefixLength: try decoder.decode(UInt8.self), gateway: try decoder.decodeText(),
+                    resolver: try Self.decodeText(&decoder))
+            }
+            backend = .user(UserNetworkDescription(published: published, reachesHost: reachesHost, addresses: addresses))
         case 2: backend = .descriptor(Int32(bitPattern: try decoder.decode(UInt32.self)))
         case let other: throw .invalidValue(offset: offset, found: UInt64(other))
         }

@@ -89,10 +89,29 @@ public struct UserNetworkDescription: Equatable, Sendable {
     public var published: [PublishedPort]
     /// Whether the guest reaches servers on the host's loopback interface, at its gateway's address.
     public var reachesHost: Bool
+    /// The network's addresses, IPv4 alone; nil: the host's own, by DHCP.
+    public var addresses: Addresses?
 
-    public init(published: [PublishedPort] = [], reachesHost: Bool = false) {
+    /// In dot-decimal notation.
+    public struct Addresses: Equatable, Sendable {
+        public var guest: String
+        public var prefixLength: UInt8
+        public var gateway: String
+        /// Where the host's first name server answers, also one on its loopback interface; nil: nowhere.
+        public var resolver: String?
+
+        public init(guest: String, prefixLength: UInt8, gateway: String, resolver: String? = nil) {
+            self.guest = guest
+            self.prefixLength = prefixLength
+            self.gateway = gateway
+            self.resolver = resolver
+        }
+    }
+
+    public init(published: [PublishedPort] = [], reachesHost: Bool = false, addresses: Addresses? = nil) {
         self.published = published
         self.reachesHost = reachesHost
+        self.addresses = addresses
     }
 }
 

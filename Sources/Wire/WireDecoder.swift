@@ -64,6 +64,14 @@ public struct WireDecoder: Sendable {
         return elements
     }
 
+    /// One byte that is a value of an enumeration.
+    public mutating func decodeChoice<Choice>(_ make: (UInt8) -> Choice?) throws(WireError) -> Choice {
+        let start = offset
+        let raw = try decode(UInt8.self)
+        guard let choice = make(raw) else { throw .invalidValue(offset: start, found: UInt64(raw)) }
+        return choice
+    }
+
     /// Checks that nothing is left over.
     public func finish() throws(WireError) {
         guard offset == bytes.count else { throw .trailingBytes(offset: offset) }

@@ -1,32 +1,20 @@
 import LinuxSystem
 import Machine
 import MachineProtocol
-import Wire
 
 // svmm-vmm --description FD: runs the virtual machine whose description is in the file with this descriptor.
+//     --container FD [--client FD] [--lock FD]: as the monitor of a container, see Container.
 // svmm-vmm --restore-terminal: see TerminalGuardian.
 //
 // Started by svmm, not by people.
 
-func readDescription(_ argument: String) throws(MachineError) -> MachineDescription {
-    guard let raw = Int32(argument), raw > 2 else {
-        throw MachineError("--description \(argument): expected the number of an open file", status: ExitStatus.usage)
-    }
-    let file = FileDescriptor(owning: raw)
-    do {
-        return try MachineDescription(decoding: try file.prefix(Int(clamping: try file.status().size)))
-    } catch {
-        throw MachineError("--description \(argument): not a machine description of this version: \(error)", status: ExitStatus.usage)
-    }
-}
-
 func run() -> Int32 {
-    let arguments = CommandLine.arguments
-    if arguments.count == 2, arguments[1] == TerminalGuardian.argument {
+    let words = CommandLine.arguments
+    if words.count == 2, words[1] == TerminalGuardian.argument {
         TerminalGuardian.run()
         return 0
     }
-    guard arguments.count == 3, arguments[1] == "--description" else {
+    guard let arguments = Arguments(words.dropFirst()) else {
         printErrorLine("svmm-vmm: started by svmm, not by people; see svmm boot --help")
         return ExitStatus.usage
     }
@@ -34,7 +22,9 @@ func run() -> Int32 {
     ignoreWriteSignals()
     ignoreTerminalInputStops()
     do throws(MachineError) {
-        return try Supervisor(try readDescription(arguments[2])).run()
+        let description = try arguments.readMachine()
+        guard let container = arguments.container else { return try Supervisor(description).run() }
+        return try Container.run(description, Arguments.readContainer(container), arguments)
     } catch {
         printErrorLine("svmm: \(error)")
         return error.status

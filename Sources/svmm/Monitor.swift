@@ -26,14 +26,21 @@ enum Monitor {
     }
 
     private static func execute(description raw: Int32) throws(Errno) -> Never {
+        try Parts.become(name, arguments: ["--description", String(raw)])
+    }
+}
+
+/// svmm's other programs.
+enum Parts {
+    /// Becomes one of them: installed beside svmm, or in ../libexec/svmm.
+    static func become(_ name: String, arguments: [String]) throws(Errno) -> Never {
         let own = try CurrentProcess.executablePath()
         let folder = own.lastIndex(of: "/").map { String(own[..<$0]) } ?? "."
-        let arguments = [name, "--description", String(raw)]
         do throws(Errno) {
-            try CurrentProcess.execute("\(folder)/\(name)", arguments: arguments)
+            try CurrentProcess.execute("\(folder)/\(name)", arguments: [name] + arguments)
         } catch {
             guard error == .noEntry else { throw error }
         }
-        try CurrentProcess.execute("\(folder)/../libexec/svmm/\(name)", arguments: arguments)
+        try CurrentProcess.execute("\(folder)/../libexec/svmm/\(name)", arguments: [name] + arguments)
     }
 }

@@ -1,4 +1,5 @@
 import MachineProtocol
+import CommandSupport
 @testable import svmm
 import Testing
 

@@ -201,7 +201,7 @@ struct ArchiveTests {
             let name = "layout/blobs/sha256/\(layer)"
             var bytes = try #require(test.read(name))
             switch change {
-            case "remove": removeTree(test.path(name))
+            case "remove": try? removeTree(test.path(name))
             case "shorten": bytes.removeLast()
             case "lengthen": bytes.append(0)
             default: bytes[9] ^= 1

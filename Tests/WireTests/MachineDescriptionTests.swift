@@ -20,7 +20,7 @@ struct MachineDescriptionTests {
             NetworkDescription(.tap(name: nil)), NetworkDescription(.descriptor(.max)),
             NetworkDescription(.user(UserNetworkDescription(published: [
                 PublishedPort(address: "::1", host: 1, guest: .max, transport: .udp), PublishedPort(host: 2, guest: 3),
-            ], reachesHost: true))),
+            ], reachesHost: true, addresses: .init(guest: "10.0.2.15", prefixLength: 24, gateway: "10.0.2.2", resolver: "10.0.2.3")))),
         ], name: "web",
         stateDirectory: "/run/svmm/web",
         processorCount: 64, memorySize: 64 << 30, console: .unixSocket("/run/console"),

@@ -471,5 +471,6 @@ enum svmm_disk_flags {
 };
 
 #include "network.h"
+#include "process.h"
 
 #endif

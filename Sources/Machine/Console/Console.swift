@@ -15,6 +15,8 @@ final class Console: Sendable {
     private let serial = SerialInput()
     private let terminal: TerminalSession?
     private let socket: ConsoleSocket?
+    /// Locked, for as long as something may be written to it.
+    private let file: FileDescriptor?
     private let isOnStandardIO: Bool
 
     /// Time that the end of the monitor waits for a slow reader of the last output: two seconds.
@@ -28,6 +30,7 @@ final class Console: Sendable {
         switch description {
         case .standardIO:
             terminal = TerminalSession.begin()
+            file = nil
             socket = nil
             let keys = terminal == nil ? nil : EscapeKeys(command: command, output: buffer)
             try Self.run("console-out", Self.writer(buffer, to: 1))
@@ -36,16 +39,19 @@ final class Console: Sendable {
             terminal = nil
             socket = nil
             let file = try Self.openOutput(path)
-            let raw = file.release()  // open until the process ends
+            let raw = file.raw
+            self.file = consume file
             try Self.run("console-out", Self.writer(buffer, to: raw))
         case .unixSocket(let path):
             terminal = nil
+            file = nil
             let socket = try ConsoleSocket(path: path, buffer: buffer, input: serial)
             self.socket = socket
             try Self.run("console-out") { socket.runWriter() }
             try Self.run("console-in") { socket.runReader() }
         case .none:
             terminal = nil
+            file = nil
             socket = nil
             let buffer = buffer
             try Self.run("console-out") { while buffer.take(limit: 4096) != nil {} }
@@ -75,6 +81,11 @@ final class Console: Sendable {
         serial.attach(port)
     }
 
+    /// The machine is gone; input waits for the next one.
+    func detach() {
+        serial.detach()
+    }
+
     /// Writes what is left, restores the terminal, removes the socket. Returns the bytes lost to a slow reader.
     func close() -> Int {
         // A socket that nobody is connected to loses nothing that anybody waits for.
@@ -82,6 +93,8 @@ final class Console: Sendable {
         buffer.close(waitingFor: hasReader ? Self.closingTime : 0)
         terminal?.end()
         socket?.close()
+        // For a next machine, also where this process goes on for a while.
+        try? file?.unlock(LockRange(first: 0, last: .max))
         return hasReader ? buffer.lostCount : 0
     }
 

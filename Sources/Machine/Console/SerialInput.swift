@@ -19,6 +19,11 @@ final class SerialInput: @unchecked Sendable {
         }
     }
 
+    /// Input waits until there is a port again: the machine is gone, and nothing of it is to be kept.
+    func detach() {
+        condition.withLock { port = nil }
+    }
+
     /// From vCPU threads.
     func roomForInput() {
         condition.withLock {

@@ -15,6 +15,7 @@ final class ControlServer {
     private let loop: EventLoop
     private let handle: (ControlRequest) -> ControlReply
     private let pauseTimer: OneShotTimer
+    private var pausing: EventLoop.Token?
     private var listening: EventLoop.Token?
     private var connections: [Connection] = []
 
@@ -38,15 +39,18 @@ final class ControlServer {
     func start() throws(Errno) {
         let listening = try loop.watch(listener.raw, for: .readable) { [unowned self] _ in acceptClient() }
         self.listening = listening
-        _ = try loop.watch(pauseTimer.raw, for: .readable) { [unowned self] _ in
+        pausing = try loop.watch(pauseTimer.raw, for: .readable) { [unowned self] _ in
             pauseTimer.take()
             try? loop.rearm(listening, for: .readable)
         }
     }
 
-    /// Removes the socket's name.
+    /// Removes the socket's name, and serves nobody any more.
     func close() {
         listener.removeName()
+        for token in [listening, pausing] + connections.map(\.watch) { if let token { loop.forget(token) } }
+        listening = nil
+        connections = []
     }
 
     private func acceptClient() {

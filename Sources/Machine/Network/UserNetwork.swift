@@ -51,6 +51,10 @@ final class UserNetwork {
             arguments.append("--no-map-gw")
             for server in resolvers { arguments += ["--dns", server] }
         }
+        if let addresses = description.addresses {
+            arguments += ["--ipv4-only", "--address", addresses.guest, "--netmask", "\(addresses.prefixLength)", "--gateway", addresses.gateway]
+            if let resolver = addresses.resolver { arguments += ["--dns-forward", resolver] }
+        }
         for port in description.published {
             arguments.append(port.transport == .tcp ? "--tcp-ports" : "--udp-ports")
             arguments.append((port.address.map { $0 + "/" } ?? "") + "\(port.host):\(port.guest)")

@@ -69,6 +69,14 @@ enum PreparedVsock {
         }
     }
 
+    /// What the guest's connections to port P arrive at, with `_P` behind it; nil where they go to the host's kernel.
+    var listenPath: String? {
+        switch self {
+        case .user(let listeners, _): listeners.connectPath
+        case .vhost: nil
+        }
+    }
+
     /// Where the host reaches the guest; nil when another guest has taken its address while it restarted.
     var endpoint: VsockEndpoint? {
         switch self {

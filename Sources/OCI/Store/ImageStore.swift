@@ -114,14 +114,9 @@ extension ImageStore {
 
     private static func makeDirectories(_ path: String) throws(ImageError) {
         do throws(Errno) {
-            try makeDirectory(path, permissions: 0o700)
+            try LinuxSystem.makeDirectories(path, permissions: 0o700)
         } catch {
-            if error == .exists { return }
-            guard error == .noEntry, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
-                throw ImageError(path, error)
-            }
-            try makeDirectories(String(path[..<slash]))
-            try makeDirectories(path)
+            throw ImageError(path, error)
         }
     }
 }

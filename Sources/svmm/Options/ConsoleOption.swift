@@ -1,3 +1,4 @@
+import CommandSupport
 import MachineProtocol
 
 /// `--console WHERE[,device=serial|virtio]`.

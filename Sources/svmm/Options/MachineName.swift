@@ -1,3 +1,4 @@
+import CommandSupport
 import LinuxSystem
 import MachineProtocol
 
@@ -35,9 +36,4 @@ enum MachineName {
         if let directory = CurrentProcess.variable("XDG_RUNTIME_DIR"), directory.hasPrefix("/") { return directory + "/svmm" }
         return "/tmp/svmm-\(user)"
     }
-}
-
-/// A path that means the same in every directory.
-func absolutePath(_ path: String) throws -> String {
-    path.hasPrefix("/") ? path : try CurrentProcess.workingDirectory() + "/" + path
 }

@@ -1,13 +1,5 @@
+import CommandSupport
 import MachineProtocol
-
-/// What an option's value should have been. ArgumentParser puts the option and the value before it.
-struct Expected: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ text: String) {
-        description = "expected " + text
-    }
-}
 
 /// `--memory`: bytes, written with a unit.
 struct MemorySize: CustomStringConvertible {
@@ -58,16 +50,6 @@ extension ConsoleDescription {
             throw Expected("stdio, file=PATH, unix=PATH or none")
         }
     }
-}
-
-/// A number within bounds, for example of vCPUs or seconds.
-func number<Value: LosslessStringConvertible & Comparable>(
-    _ argument: String, in range: ClosedRange<Value>, unit: String
-) throws(Expected) -> Value {
-    guard let value = Value(argument), range.contains(value) else {
-        throw Expected("\(range.lowerBound) to \(range.upperBound)\(unit)")
-    }
-    return value
 }
 
 extension RebootAction {

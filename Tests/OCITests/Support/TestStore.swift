@@ -18,7 +18,7 @@ final class TestStore: Sendable {
     }
 
     deinit {
-        removeTree(directory)
+        try? removeTree(directory)
     }
 
     /// A path beside the store.
@@ -44,12 +44,6 @@ final class TestStore: Sendable {
 
     /// All blobs, by their hexadecimal digits.
     var blobs: [String] { directoryEntries(directory + "/root/images/blobs/sha256") }
-}
-
-/// Removes a file, or a directory with everything in it.
-func removeTree(_ path: String) {
-    for name in directoryEntries(path) { removeTree("\(path)/\(name)") }
-    if unlink(path) != 0 { rmdir(path) }
 }
 
 /// A layer of a test image.

@@ -81,7 +81,7 @@ final class FaultServer: Sendable {
     var requests: [Received] { log.requests.withLock { $0 } }
 
     func requests(_ method: HTTPMethod, _ part: String) -> [Received] {
-        requests.filter { $0.method == method && $0.uri.contains(part) }
+        requests.filter { $0.method == method && (part.isEmpty || $0.uri.contains(part)) }
     }
 
     func close() async throws {

@@ -1,0 +1,60 @@
+import ArgumentParser
+import LinuxSystem
+
+extension ParsableCommand {
+    /// As ParsableCommand's own `main`, but with errors of one line and exit statuses of svmm's. For the root of the commands.
+    ///
+    /// - Parameters:
+    ///   - usageStatus: for words that are none of its commands'.
+    ///   - arguments: what was typed; nil: the process's own.
+    ///   - run: runs the command that the words make; returns the status of svmm's own errors for that command.
+    package static func runAsRoot(usageStatus: Int32, arguments: [String]? = nil, _ run: (inout any ParsableCommand) throws -> Void,
+                                  failureStatus: (any ParsableCommand) -> Int32?) -> Never {
+        if let argument = CommandLine.arguments.first(where: { $0.contains("\u{FFFD}") }) {
+            printErrorLine("svmm: argument '\(argument)': not UTF-8; rename the file or use another name for it")
+            CurrentProcess.exitNow(usageStatus)
+        }
+        var own: Int32?
+        do {
+            var command = try parseAsRoot(arguments)
+            own = failureStatus(command)
+            try run(&command)
+        } catch {
+            let status = exitCode(for: error)
+            guard !status.isSuccess else {
+                printLine(fullMessage(for: error))
+                CurrentProcess.exitNow(0)
+            }
+            let text = message(for: error)
+            if status == .validationFailure {
+                printErrorLine("svmm: \(oneLine(text)); see \(helpfulCommand) --help")
+                CurrentProcess.exitNow(usageStatus)
+            }
+            if !text.isEmpty { printErrorLine("svmm: \(oneLine(text))") }
+            if let own, status == .failure, !(error is ExitCode) { CurrentProcess.exitNow(own) }
+            CurrentProcess.exitNow(status.rawValue)
+        }
+        CurrentProcess.exitNow(0)
+    }
+
+    /// As much of what was typed as are commands' names.
+    private static var helpfulCommand: String {
+        var words = ["svmm"]
+        var commands = configuration.subcommands + configuration.groupedSubcommands.flatMap { $0.subcommands }
+        for word in CommandLine.arguments.dropFirst() {
+            guard let next = commands.first(where: { $0.isCalled(word) }) else { break }
+            words.append(word)
+            commands = next.configuration.subcommands
+        }
+        return words.joined(separator: " ")
+    }
+
+    /// Whether the word is the command's name, or another one for it.
+    package static func isCalled(_ word: String) -> Bool {
+        _commandName == word || configuration.aliases.contains(word)
+    }
+}
+
+private func oneLine(_ text: String) -> String {
+    text.split(whereSeparator: \.isNewline).joined(separator: "; ")
+}

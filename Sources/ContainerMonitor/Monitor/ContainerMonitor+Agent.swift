@@ -1,0 +1,108 @@
+import AgentProtocol
+import ContainerProtocol
+
+/// What the agent says and is asked.
+extension ContainerMonitor {
+    /// How long a guest whose agent is gone may take over its last words.
+    private static let lastWordsTime: UInt64 = .seconds(3)
+
+    func agentHasConnected(_ agent: AgentConnection) {
+        agent.received = { [unowned self] in take($0) }
+        agent.failed = { [unowned self] in breakDown("the guest's agent broke the protocol: \($0)") }
+        agent.ended = { [unowned self] in agentIsGone() }
+    }
+
+    private func agentIsGone() {
+        switch phase {
+        case .leaving: endMachine()
+        case .preparing, .ending, .resting, .over, .draining: break
+        // With the agent, its kernel ends: that says more.
+        default: allow(Self.lastWordsTime) { [unowned self] in breakDown("the guest's agent is gone") }
+        }
+    }
+
+    private func take(_ message: AgentMessage) {
+        switch message {
+        case .hello(let version, let milliseconds): greet(version, milliseconds)
+        case .reply: break
+        case .exited(let number, let status, let wasOutOfMemory):
+            takeEnd(of: number, ProcessEnd(status: status, wasOutOfMemory: wasOutOfMemory))
+        case .stopping: status.state = .stopping
+        case .outOfMemory(let count):
+            // Each costs a line in a file.
+            if outOfMemoryCount == 0 { events.add("oom") }
+            outOfMemoryCount = count
+        case .note(let text):
+            if let line = notes.take(Text.line(text)) { Self.note("agent: \(line)") }
+        }
+    }
+
+    private func greet(_ version: UInt32, _ milliseconds: UInt32) {
+        guard case .booting = phase else { return fail("it said hello twice") }
+        guard version == AgentChannel.version else {
+            return breakDown("the guest's agent speaks version \(version) of the protocol, expected \(AgentChannel.version): its initrd is of another build")
+        }
+        timers.cancel(&patience)
+        phase = .settingUp
+        var sandbox = container.sandbox
+        if sandbox.time != 0 { sandbox.time = timers.realTime }
+        ask(.setUp(sandbox)) { [unowned self] failure in
+            if let failure { return cannotStart(failure) }
+            guard case .settingUp = phase else { return }
+            phase = .ready
+            startIfWanted()
+        }
+        // Requests are served in their order: this one need not wait for the answer.
+        startIfWanted()
+    }
+
+    private func takeEnd(of number: UInt32, _ end: ProcessEnd) {
+        if number == 0 {
+            guard case .running = phase, let main, main.end == nil else {
+                if case .ending = phase, runEnd == nil, main?.hasStarted == true { return mainHasEnded(RunEnd(end: end)) }
+                return fail("it reported the end of the main process, which does not run")
+            }
+            return mainHasEnded(RunEnd(end: end))
+        }
+        guard let process = processes[number], process.end == nil else {
+            return fail("it reported the end of process \(number), which it was not asked for")
+        }
+        process.hasEnded(end)
+    }
+
+    private func fail(_ text: String) {
+        link?.connection?.fail(text)
+    }
+
+    /// Asks what is answered by `done`; otherwise there is a failure.
+    func ask(_ request: AgentRequest, _ answer: @escaping (AgentFailure?) -> Void) {
+        query(request) { [unowned self] result in
+            switch result {
+            case .success(.done): answer(nil)
+            case .success: fail("it answered what was not asked")
+            case .failure(let failure): answer(failure)
+            }
+        }
+    }
+
+    /// Asks, if there is anybody to ask.
+    func query(_ request: AgentRequest, _ answer: @escaping AgentConnection.Answer) {
+        guard let agent = link?.connection else {
+            return answer(.failure(AgentFailure(.failed, "the container's virtual machine does not run")))
+        }
+        agent.send(request, answer)
+    }
+}
+
+extension AgentFailure {
+    /// The exit status that fits.
+    var status: UInt8 {
+        switch kind {
+        case .failed, .notFound: 125
+        case .commandNotExecutable: 126
+        case .commandNotFound: 127
+        }
+    }
+
+    var message: MonitorMessage { .failed(status: status, Text.line(text)) }
+}

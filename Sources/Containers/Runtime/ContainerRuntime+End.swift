@@ -1,0 +1,129 @@
+import ContainerProtocol
+import LinuxSystem
+
+extension ContainerRuntime {
+    /// Presses the power button: the process gets its stop signal, and is killed after the timeout. Returns when the container has ended and
+    /// its monitor is gone; at once for one that is not running.
+    ///
+    /// - Parameter timeout: seconds; nil: the container's own.
+    @discardableResult
+    public func stop(_ container: String, timeout: UInt32? = nil) async throws(ContainerError) -> ContainerExit? {
+        try await BlockingWork.run { () throws(ContainerError) in
+            let record = try store.database.find(container)
+            return try stop(record, timeout: timeout)
+        }
+    }
+
+    private func stop(_ record: ContainerRecord, timeout: UInt32?) throws(ContainerError) -> ContainerExit? {
+        guard let connection = try connectIfRunning(record) else { return nil }
+        try connection.send(.stop(timeout: timeout))
+        let exit = try awaitExit(connection, record)
+        connection.waitForEnd()
+        return exit
+    }
+
+    /// Sends a signal to the main process.
+    public func kill(_ container: String, signal: UInt8 = 9) async throws(ContainerError) {
+        try await BlockingWork.run { () throws(ContainerError) in
+            let record = try store.database.find(container)
+            let connection = try connect(record)
+            let answer = try connection.ask(.signal(signal))
+            guard case .done = answer else { throw connection.unexpected(answer) }
+        }
+    }
+
+    /// Waits for the end of a container, and of its monitor. Of one that is not running it is how it ended last.
+    public func wait(_ container: String) async throws(ContainerError) -> ContainerExit {
+        try await BlockingWork.run { () throws(ContainerError) in
+            let record = try store.database.find(container)
+            if let connection = try connectIfRunning(record) {
+                try connection.send(.wait)
+                if let exit = try awaitExit(connection, record) {
+                    connection.waitForEnd()
+                    return exit
+                }
+            }
+            guard let status = try store.status(record.identifier) else {
+                throw .wrongState("container \(record.name) has not been started")
+            }
+            return ContainerExit(status: Int32(status.exitStatus), wasOutOfMemory: status.wasOutOfMemory)
+        }
+    }
+
+    /// Stops every process of the container where it is, or lets it go on.
+    public func pause(_ container: String, _ isPaused: Bool) async throws(ContainerError) {
+        try await BlockingWork.run { () throws(ContainerError) in
+            let record = try store.database.find(container)
+            let connection = try connect(record)
+            let answer = try connection.ask(.pause(isPaused))
+            guard case .done = answer else { throw connection.unexpected(answer) }
+        }
+    }
+
+    /// Removes a container.
+    ///
+    /// - Parameter isForced: also one that runs: its machine is ended at once.
+    public func remove(_ container: String, isForced: Bool = false) async throws(ContainerError) {
+        try await BlockingWork.run { () throws(ContainerError) in
+            let record = try store.database.find(container)
+            if isForced { try end(record) }
+            let hold: ContainerStore.Hold
+            do throws(ContainerError) {
+                hold = try store.hold(record.identifier)
+            } catch {
+                // Its directory is gone: the row is all that is left.
+                guard error.kind == .notFound else { throw error }
+                return try store.database.delete(record.identifier)
+            }
+            guard let lock = try store.monitorLock(hold) else {
+                throw .wrongState("container \(record.name) is running; stop it first, or remove it with --force")
+            }
+            try store.remove(record.identifier, hold)
+            _ = lock.raw
+            store.note(.remove, record)
+        }
+    }
+
+    /// Ends a container that may be running, whatever its state.
+    private func end(_ record: ContainerRecord) throws(ContainerError) {
+        guard let connection = try connectIfRunning(record) else { return }
+        try connection.send(.stop(timeout: 0))
+        if (try? awaitExit(connection, record)) != nil { return connection.waitForEnd() }
+        // It has lost its mind, or is just ending.
+        connection.waitForEnd()
+    }
+
+    /// Removes a container that has ended, or is about to: waits for its monitor. For who promised to clean up.
+    public func removeEnded(_ container: ContainerRecord) async throws(ContainerError) {
+        try await BlockingWork.run { () throws(ContainerError) in
+            guard let hold = try? store.hold(container.identifier) else { return }
+            try store.waitForMonitor(hold)
+            try store.remove(container.identifier, hold)
+            store.note(.remove, container)
+        }
+    }
+
+    /// Gives a container another name.
+    public func rename(_ container: String, to name: String) async throws(ContainerError) {
+        try await BlockingWork.run { () throws(ContainerError) in
+            try ContainerName.check(name)
+            let record = try store.database.find(container)
+            let hold = try store.hold(record.identifier)
+            try store.database.rename(record.identifier, to: name)
+            if let connection = try? MonitorConnection(to: hold.paths.socket, container: name) { _ = try connection.ask(.rename(name)) }
+            var renamed = record
+            renamed.name = name
+            store.note(.rename, renamed, attributes: [("oldName", record.name)])
+        }
+    }
+
+    /// nil when the monitor is gone without an answer.
+    private func awaitExit(_ connection: MonitorConnection, _ record: ContainerRecord) throws(ContainerError) -> ContainerExit? {
+        switch try connection.receive() {
+        case .exited(let status, let wasOutOfMemory)?: ContainerExit(status: Int32(status), wasOutOfMemory: wasOutOfMemory)
+        case .failed(let status, let text)?: throw ContainerError(status: status, text)
+        case nil: nil
+        case let other?: throw connection.unexpected(other)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import ContainerProtocol
+import LinuxSystem
+import MachineProtocol
+
+/// Starts the process of a container.
+enum MonitorProcess {
+    /// Starts the monitor, in a session of its own, with the locked file that tells of its life.
+    static func start(
+        _ program: String, machine: MachineDescription, container: ContainerDescription, lock: consuming FileDescriptor,
+        paths: ContainerPaths
+    ) throws(ContainerError) -> ContainerRuntime.Launched {
+        do throws(Errno) {
+            let machineFile = try memoryFile("svmm machine description", machine.encoded())
+            let containerFile = try memoryFile("svmm container description", container.encoded)
+            let pair = try SocketPair(.stream)
+            let nothing = try FileDescriptor.open("/dev/null", .readOnly)
+            let log = try FileDescriptor.open(paths.monitorLog, [.writeOnly, .create, .truncate, .append])
+            let identifier = try CurrentProcess.spawnDetached(
+                program,
+                arguments: ["svmm-vmm", "--description", "3", "--container", "4", "--client", "5", "--lock", "6"],
+                descriptors: [nothing.raw, log.raw, log.raw, machineFile.raw, containerFile.raw, pair.second.raw, lock.raw])
+            _ = try? Thread(name: "reaper") { waitForProcess(identifier) }
+            return ContainerRuntime.Launched(
+                connection: MonitorConnection(pair.takeFirst(), container: container.name, log: paths.monitorLog), identifier: identifier)
+        } catch {
+            throw .failed("\(program): \(error)")
+        }
+    }
+
+    private static func memoryFile(_ name: String, _ bytes: [UInt8]) throws(Errno) -> FileDescriptor {
+        let file = try FileDescriptor.anonymousFile(name: name)
+        guard bytes.withUnsafeBytes({ writeWhatFits(file.raw, $0) }) == bytes.count else { throw .current }
+        return file
+    }
+}

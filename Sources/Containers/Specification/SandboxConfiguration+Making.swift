@@ -1,0 +1,79 @@
+import AgentProtocol
+
+extension SandboxConfiguration {
+    /// Serial numbers of the disks, the tag of the shares, and names in it.
+    enum Devices {
+        static let image = "root"
+        static let writable = "writable"
+        static let shares = "svmm"
+
+        static func share(_ index: Int) -> String { "v\(index)" }
+    }
+
+    /// What a container finds around it.
+    ///
+    /// - Parameters:
+    ///   - mac: of its interface, if it has one.
+    ///   - time: nanoseconds since 1970.
+    init(_ record: ContainerRecord, mac: [UInt8], resolver: ResolverConfiguration, time: UInt64) {
+        let configuration = record.configuration
+        let names = configuration.hostname.split(separator: ".", maxSplits: 1)
+        self.init(hostname: names.first.map(String.init) ?? configuration.hostname,
+                  root: RootConfiguration(imageDisk: Devices.image, writableDisk: Devices.writable, isReadOnly: configuration.isRootReadOnly))
+        mounts = configuration.mounts.enumerated().map { index, mount in Mount(mount, index: index) }
+        sharedMemorySize = configuration.sharedMemory
+        files = [
+            File(path: "/etc/hosts", contents: Array(HostFiles.hosts(record).utf8)),
+            File(path: "/etc/hostname", contents: Array("\(configuration.hostname)\n".utf8)),
+            File(path: "/etc/resolv.conf", contents: Array(HostFiles.resolver(configuration, host: resolver).utf8)),
+        ]
+        if let address = configuration.address.flatMap({ InternetAddress.version4($0) }) {
+            interfaces = [Interface(
+                mac: mac, name: "eth0", addresses: [Address(bytes: address, prefixLength: UserNetworkPlan.prefixLength)],
+                gateways: InternetAddress.version4(UserNetworkPlan.gateway).map { [$0] } ?? [])]
+        }
+        kernelParameters = Self.parameters(configuration)
+        maskedPaths = Self.masked
+        readOnlyPaths = Self.readOnly
+        processLimit = configuration.processLimit
+        stopSignal = configuration.stopSignal
+        stopGrace = UInt32(clamping: UInt64(configuration.stopTimeout) * 1000)
+        self.time = time
+    }
+
+    private static func parameters(_ configuration: ContainerConfiguration) -> [KernelParameter] {
+        var values = configuration.sysctls
+        // Everybody may ping, as with podman, although CAP_NET_RAW is nobody's.
+        let ping = "net.ipv4.ping_group_range"
+        if configuration.network != .none, values[ping] == nil { values[ping] = "0 0" }
+        return values.sorted { $0.key < $1.key }.map { KernelParameter(name: $0.key, value: $0.value) }
+    }
+
+    // The defaults of the OCI runtime tools, as podman and Docker have them.
+    static let masked = [
+        "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+        "/proc/scsi", "/sys/firmware", "/sys/fs/selinux", "/sys/dev/block",
+    ]
+    static let readOnly = ["/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+}
+
+extension SandboxConfiguration.Mount {
+    fileprivate init(_ mount: ContainerMount, index: Int) {
+        switch mount {
+        case .bind(_, let destination, let options):
+            self.init(.share(tag: SandboxConfiguration.Devices.shares, name: SandboxConfiguration.Devices.share(index)), at: destination,
+                      isReadOnly: options.contains(.readOnly), flags: Flags(options))
+        case .temporary(let destination, let size, let mode, let options):
+            self.init(.temporary(size: size, mode: mode), at: destination, isReadOnly: options.contains(.readOnly), flags: Flags(options))
+        }
+    }
+}
+
+extension SandboxConfiguration.Mount.Flags {
+    fileprivate init(_ options: MountOptions) {
+        self = []
+        if options.contains(.noSetID) { insert(.noSetID) }
+        if options.contains(.noDevices) { insert(.noDevices) }
+        if options.contains(.noExecution) { insert(.noExecution) }
+    }
+}

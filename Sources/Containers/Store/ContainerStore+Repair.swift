@@ -1,0 +1,97 @@
+import ContainerProtocol
+import LinuxSystem
+
+extension ContainerStore {
+    /// Puts right what killed processes have left: containers whose monitor is gone, temporary ones that have ended, such as were never
+    /// finished, and directories of none. Called by every command; costs little where there is nothing to do. What somebody is at work
+    /// on is left alone.
+    func repair() throws(ContainerError) {
+        let known = try database.identifiers()
+        try repairRunning(known)
+        try repairCares()
+        try collectLeftovers(known)
+        try noteBoot(known)
+    }
+
+    /// A run directory is there for as long as its container runs.
+    private func repairRunning(_ known: [String]) throws(ContainerError) {
+        guard let entries = try? names(inDirectory: runtime), !entries.isEmpty else { return }
+        for entry in entries {
+            // Not of this store otherwise.
+            guard let identifier = known.first(where: { $0.hasPrefix(entry) }), entry.utf8.count == ContainerIdentifier.shortLength else {
+                continue
+            }
+            try withStopped(identifier) { hold throws(ContainerError) in
+                _ = try settledStatusOfStopped(identifier, hold)
+                removeRunDirectory(hold.paths)
+            }
+        }
+    }
+
+    private func repairCares() throws(ContainerError) {
+        for (identifier, care) in try database.cares() {
+            let status = writtenStatus(identifier)
+            if care.contains(.beingRun), status != nil { try database.forgetRun(identifier) }
+            guard care.contains(.temporary) || status == nil else { continue }
+            try withStopped(identifier) { hold throws(ContainerError) in
+                let status = try settledStatusOfStopped(identifier, hold)
+                guard status == nil ? care.contains(.beingRun) : care.contains(.temporary) else { return }
+                try remove(identifier, hold)
+            }
+        }
+    }
+
+    /// Directories without a container, and containers without a directory.
+    private func collectLeftovers(_ known: [String]) throws(ContainerError) {
+        let folder = folder
+        let entries = try onFile(folder) { () throws(Errno) in try names(inDirectory: folder) }
+        let expected = Set(known)
+        let directories = Set(entries.filter { !$0.hasPrefix(".lock") })
+        guard directories != expected else { return }
+        // Whoever makes a container has its directory before its row. They hold the lock meanwhile; then the next command looks again.
+        let lock = creationLock
+        let file = try onFile(lock) { () throws(Errno) -> FileDescriptor? in
+            let file = try FileDescriptor.open(lock, [.readWrite, .create])
+            if try file.tryLock(shared: false) { return file }
+            return nil
+        }
+        guard let file else { return }
+        let now = Set(try database.identifiers())
+        let found = Set((try? names(inDirectory: folder)) ?? [])
+        for name in found.subtracting(now) where !name.hasPrefix(".lock") {
+            let path = folder + "/" + name
+            try onFile(path) { () throws(Errno) in
+                let directory = try? FileDescriptor.open(path, [.readOnly, .directory])
+                // Somebody removes it already.
+                if let directory, !(try directory.tryLock(shared: false)) { return }
+                try removeTree(path)
+            }
+        }
+        for identifier in now.subtracting(found) { try database.delete(identifier) }
+        _ = file.raw
+    }
+
+    /// After a boot of the host nothing runs, and nothing in /run tells what ran before.
+    private func noteBoot(_ known: [String]) throws(ContainerError) {
+        let boot = String(decoding: contents(ofSmallFile: "/proc/sys/kernel/random/boot_id", limit: 64) ?? [], as: UTF8.self)
+            .filter { $0 != "\n" }
+        let before = try database.fact("boot")
+        guard before != boot else { return }
+        if before != nil {
+            for identifier in known {
+                try withStopped(identifier) { hold throws(ContainerError) in _ = try settledStatusOfStopped(identifier, hold) }
+            }
+            try repairCares()
+        }
+        try database.setFact("boot", boot)
+    }
+
+    /// Calls `body` if the container has no monitor and nobody is at work on it; who holds it knows that nothing changes meanwhile.
+    private func withStopped(
+        _ identifier: String, _ body: (borrowing Hold) throws(ContainerError) -> Void
+    ) throws(ContainerError) {
+        guard let hold = try tryHold(identifier), let lock = try monitorLock(hold) else { return }
+        try body(hold)
+        _ = lock.raw
+    }
+}

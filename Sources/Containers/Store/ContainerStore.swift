@@ -1,0 +1,163 @@
+import ContainerProtocol
+import LinuxSystem
+
+/// The containers of one root directory: the database, a directory for each, and their sockets' directories. Any thread, any number of
+/// processes.
+///
+/// Locks, in this order: `creation` of the store, shared by those who make containers, alone for whoever removes what the killed ones of
+/// them have left; a container's directory (flock), by whoever changes the container; the file `lock` in it, by the container's monitor
+/// for as long as it lives. The last is only tried, unless the monitor is known to be about to end, and only by who holds the one
+/// before it.
+final class ContainerStore: Sendable {
+    let root: String
+    let database: ContainerDatabase
+    /// Where the run directories are.
+    let runtime: String
+
+    /// - Parameters:
+    ///   - root: absolute; made if it is missing.
+    ///   - runtime: made when it is needed.
+    init(root: String, runtime: String) throws(ContainerError) {
+        self.root = root
+        self.runtime = runtime
+        let folder = root + "/containers"
+        // The usual case costs one call.
+        if (try? fileStatus(at: folder))?.kind != .directory {
+            try onFile(folder) { () throws(Errno) in try makeDirectories(folder, permissions: 0o700) }
+        }
+        database = try ContainerDatabase(path: root + "/containers.sqlite", lock: root + "/containers.lock")
+    }
+
+    var folder: String { root + "/containers" }
+    var creationLock: String { folder + "/.lock" }
+    var events: String { root + "/events.jsonl" }
+
+    func paths(_ identifier: String) -> ContainerPaths {
+        ContainerPaths(directory: "\(folder)/\(identifier)", runDirectory: "\(runtime)/\(ContainerIdentifier.short(identifier))")
+    }
+
+    // MARK: Locks
+
+    /// Held by whoever changes a container: see the type.
+    struct Hold: ~Copyable {
+        fileprivate let directory: FileDescriptor
+        let paths: ContainerPaths
+    }
+
+    /// Waits until nobody else changes the container.
+    func hold(_ identifier: String) throws(ContainerError) -> Hold {
+        let paths = paths(identifier)
+        do throws(Errno) {
+            let directory = try FileDescriptor.open(paths.directory, [.readOnly, .directory])
+            try directory.waitForLock(shared: false)
+            // Whoever held it may have removed it.
+            guard let found = try? fileStatus(at: paths.directory), found.identity == (try directory.status().identity) else {
+                throw .noEntry
+            }
+            return Hold(directory: directory, paths: paths)
+        } catch {
+            if error == .noEntry { throw .notFound(ContainerIdentifier.short(identifier)) }
+            throw .file(paths.directory, error)
+        }
+    }
+
+    /// As `hold`; nil when somebody else holds the container, or it is gone.
+    func tryHold(_ identifier: String) throws(ContainerError) -> Hold? {
+        let paths = paths(identifier)
+        do throws(Errno) {
+            let directory = try FileDescriptor.open(paths.directory, [.readOnly, .directory])
+            guard try directory.tryLock(shared: false), let found = try? fileStatus(at: paths.directory),
+                  found.identity == (try directory.status().identity) else { return nil }
+            return Hold(directory: directory, paths: paths)
+        } catch {
+            if error == .noEntry { return nil }
+            throw .file(paths.directory, error)
+        }
+    }
+
+    /// The monitor's lock; nil when a monitor has it.
+    func monitorLock(_ hold: borrowing Hold) throws(ContainerError) -> FileDescriptor? {
+        let path = hold.paths.lock
+        return try onFile(path) { () throws(Errno) -> FileDescriptor? in
+            let file = try FileDescriptor.open(path, [.readWrite, .create])
+            if try file.tryLock(shared: false) { return file }
+            return nil
+        }
+    }
+
+    /// Waits until the container has no monitor. For whoever holds the container and knows that the monitor is about to end.
+    func waitForMonitor(_ hold: borrowing Hold) throws(ContainerError) {
+        let path = hold.paths.lock
+        try onFile(path) { () throws(Errno) in
+            let file = try FileDescriptor.open(path, [.readWrite, .create])
+            try file.waitForLock(shared: false)
+        }
+    }
+
+    // MARK: Status
+
+    /// What the monitor has written last; nil when the container has never been started.
+    func writtenStatus(_ identifier: String) -> ContainerStatus? {
+        contents(ofSmallFile: paths(identifier).status).flatMap { try? ContainerStatus(decoding: $0) }
+    }
+
+    /// As the container is now. The status of one whose monitor was killed is set right.
+    func status(_ identifier: String) throws(ContainerError) -> ContainerStatus? {
+        guard let status = writtenStatus(identifier) else { return nil }
+        if status.state == .exited { return status }
+        let hold = try hold(identifier)
+        return try settledStatus(identifier, hold)
+    }
+
+    /// As `status`, for whoever holds the container.
+    func settledStatus(_ identifier: String, _ hold: borrowing Hold) throws(ContainerError) -> ContainerStatus? {
+        guard let status = writtenStatus(identifier) else { return nil }
+        guard status.state != .exited, let lock = try monitorLock(hold) else { return status }
+        // Read again: it may have ended in order between the two.
+        let settled = try settledStatusOfStopped(identifier, hold)
+        _ = lock.raw
+        return settled
+    }
+
+    /// For whoever has the monitor's lock: there is no monitor.
+    func settledStatusOfStopped(_ identifier: String, _ hold: borrowing Hold) throws(ContainerError) -> ContainerStatus? {
+        guard var status = writtenStatus(identifier), status.state != .exited else { return writtenStatus(identifier) }
+        status.state = .exited
+        status.exitStatus = 125
+        status.endTime = Clock.realTimeNanoseconds()
+        status.failure = "its monitor (process \(status.processIdentifier)) was killed, or the host was restarted"
+        try write(status, hold)
+        removeRunDirectory(hold.paths)
+        return status
+    }
+
+    /// Replaces the status as a whole.
+    func write(_ status: ContainerStatus, _ hold: borrowing Hold) throws(ContainerError) {
+        let (path, bytes) = (hold.paths.status, status.encoded)
+        let temporary = path + ".new"
+        try onFile(path) { () throws(Errno) in
+            let file = try FileDescriptor.open(temporary, [.writeOnly, .create, .truncate])
+            try writeAll(bytes, to: file)
+            try renameFile(temporary, to: path)
+        }
+    }
+
+    private func writeAll(_ bytes: [UInt8], to file: borrowing FileDescriptor) throws(Errno) {
+        guard bytes.withUnsafeBytes({ writeWhatFits(file.raw, $0) }) == bytes.count else { throw .current }
+    }
+
+    // MARK: Removal
+
+    /// Takes a container out of the store. The caller has the monitor's lock.
+    func remove(_ identifier: String, _ hold: borrowing Hold) throws(ContainerError) {
+        removeRunDirectory(hold.paths)
+        try database.delete(identifier)
+        let path = hold.paths.directory
+        try onFile(path) { () throws(Errno) in try removeTree(path) }
+    }
+
+    func removeRunDirectory(_ paths: ContainerPaths) {
+        // What is left there is removed by the next who looks; the container is none the worse for it.
+        try? removeTree(paths.runDirectory)
+    }
+}
