@@ -9,8 +9,8 @@ final class Agent {
     let children: Channel
     private var memory: Channel?
     private var toldKills: UInt64 = 0
-    private var buttons: [Channel] = []
-    var timer: Channel
+    private let buttons: [Channel]
+    let timer: Channel
     var sandbox: Sandbox?
     var processes: [UInt32: ContainerProcess] = [:]
     private var jobs: [UInt32: Job] = [:]
@@ -22,18 +22,23 @@ final class Agent {
 
     init() throws(Errno) {
         loop = try Loop()
-        control = try Control(loop)
         children = Channel(owning: try descriptor(agent_child_signals()), .children, loop)
         children.want(Channel.readable)
         timer = Channel(owning: try descriptor(timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC))), .timer, loop)
         timer.want(Channel.readable)
+        // Before the host knows that there is somebody: what was pressed earlier is told to nobody.
+        buttons = Self.openButtons(loop)
+        control = try Control(loop)
         control.send(.hello(version: AgentChannel.version, milliseconds: UInt32(truncatingIfNeeded: agent_nanoseconds() / 1_000_000)))
-        for name in names(in: "/dev/input") where name.starts(with: Array("event".utf8)) {
+    }
+
+    private static func openButtons(_ loop: Loop) -> [Channel] {
+        names(in: "/dev/input").filter { $0.starts(with: Array("event".utf8)) }.compactMap { name in
             let file = agent_open("/dev/input/" + text(name), O_RDONLY, 0)
-            guard file >= 0 else { continue }
+            guard file >= 0 else { return nil }
             let button = Channel(owning: file, .button(file), loop)
             button.want(Channel.readable)
-            buttons.append(button)
+            return button
         }
     }
 

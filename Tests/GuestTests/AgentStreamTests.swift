@@ -14,10 +14,14 @@ extension LinuxGuests {
             let host = try AgentHost(image.options)
             try host.setUp(image.sandbox)
             var random = SplitMix64(seed: 11)
-            let bytes = random.bytes(1 << 20)
+            // Several times what sockets and pipes hold.
+            let part = random.bytes(1 << 14)
+            var bytes: [UInt8] = []
+            for _ in 0..<100 { bytes += part }
             let cat = try host.start(.init(["cat"]), input: bytes)
             #expect(try host.finish(cat).status == 0)
-            #expect(cat.main.received == bytes)
+            // Without a comparison of each by itself.
+            #expect(cat.main.received.count == bytes.count && memcmp(cat.main.received, bytes, bytes.count) == 0)
             // Without input there is nothing to read, and nobody to wait for.
             #expect(try host.run(.init(["cat"])) == .init(status: 0, output: ""))
             #expect(try host.run("echo out; echo err >&2") == .init(status: 0, output: "out\n", errors: "err\n"))
@@ -47,8 +51,12 @@ extension LinuxGuests {
             let image = try AgentImage()
             let host = try AgentHost(image.options)
             try host.setUp(image.sandbox)
-            let deaf = try host.start(.shell("exec <&-; echo closed; sleep 1000"), input: [UInt8](repeating: 7, count: 4 << 20))
-            try host.wait("the input to be refused") { deaf.main.isRefused }
+            let deaf = try host.start(.shell("exec <&-; echo closed; sleep 1000"), input: [], isEndless: true)
+            try host.wait("the program to have no input") { deaf.main.text == "closed\n" }
+            try host.wait("the input to be refused") {
+                deaf.main.send("x")
+                return deaf.main.isRefused
+            }
             #expect(try host.ask(.signal(process: 0, signal: 9)) == .done)
             #expect(try host.finish(deaf) == .init(status: 137, output: "closed\n"))
             // The first process of a PID namespace gets no signals that it has not asked for.
