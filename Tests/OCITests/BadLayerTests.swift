@@ -81,6 +81,20 @@ struct BadLayerTests {
             tar.file("a")
             for index in 0..<65_000 { tar.hardLink("l/\(index)", to: "a") }
         },
+        BadLayerCase("a map of a sparse file that wants all memory", "of more than 16 MiB") { tar in
+            let map = Array(String(repeating: "0\n0\n", count: 5 << 20).utf8)
+            tar.file("a", Array("\(5 << 20)\n".utf8) + map + [UInt8](repeating: 0, count: 512), .init(records: [
+                ("GNU.sparse.major", Array("1".utf8)), ("GNU.sparse.minor", Array("0".utf8)), ("GNU.sparse.name", Array("a".utf8)),
+                ("GNU.sparse.realsize", Array("5".utf8)),
+            ]))
+        },
+        BadLayerCase("names that lead through long chains of links", "too many symbolic links") { tar in
+            for index in 0..<39 {
+                tar.symbolicLink("l\(index)", to: (0..<500).map { _ in "d/../" }.joined() + (index == 38 ? "d" : "l\(index + 1)"))
+            }
+            tar.directory("d")
+            for index in 0..<150 { tar.file("l0/\(index % 2)/x") }
+        },
         BadLayerCase("a tar that ends in a file", "runcated", layers: [TestLayer(tar: Array(good[..<100_000]))]),
         BadLayerCase("a tar that ends in a header", "Unrecognized archive format", layers: [TestLayer(tar: Array(good[..<300]))]),
         BadLayerCase("something that is no tar", "layer 1 of 1", layers: [TestLayer(tar: [UInt8](repeating: 0x41, count: 5000))]),

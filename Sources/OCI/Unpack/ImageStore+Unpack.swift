@@ -74,9 +74,7 @@ private struct Unpacker {
     }
 
     mutating func unpack(into locked: LockedFile, path: String) throws(ImageError) {
-        let limits = FileTree.Limits()
-        let most = Ext4Layout.mostBlocks(bytes: maximumUnpacked, names: UInt64(limits.entries))
-        let firstBlock = UInt32(Ext4Layout.reserved(forBlocks: most))
+        let firstBlock = Ext4Layout.firstDataBlock
         do throws(Errno) {
             // What a process left that was killed here is of no use.
             try locked.file.truncate(to: 0)
@@ -84,8 +82,8 @@ private struct Unpacker {
             throw ImageError(path, error)
         }
         var applier = LayerApplier(
-            tree: FileTree(limits: limits),
-            blocks: BlockWriter(locked.file.raw, path: path, firstBlock: firstBlock, limit: UInt32(most)))
+            tree: FileTree(limits: FileTree.Limits()),
+            blocks: BlockWriter(locked.file.raw, path: path, firstBlock: firstBlock, limit: .max))
         for index in image.content.layers.indices {
             do throws(LayerFailure) {
                 try apply(index, &applier)
@@ -141,7 +139,7 @@ private struct Unpacker {
             (unpacked, reported) = (counter.unpacked, counter.reported)
             doneBefore += blob.size
         } catch {
-            try checkBlob(blob, descriptor)
+            if case .invalid = error { try checkBlob(blob, descriptor) }
             throw error
         }
         let found = stream.digest()

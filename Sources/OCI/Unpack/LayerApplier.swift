@@ -16,6 +16,11 @@ struct LayerApplier: ~Copyable {
     private var opaque: [FileTree.NodeIndex] = []
     private var links: [(path: [UInt8], target: [UInt8])] = []
 
+    /// Components of symbolic links that were followed, in all layers. Few images have any; one that makes every name lead through
+    /// long chains of links would keep the processor busy for hours.
+    private var followed = 0
+    private static let followedLimit = 4 << 20
+
     /// The directory of the entry before, whose names mostly come in a row.
     private var lastDirectory: (path: [UInt8], node: FileTree.NodeIndex)?
 
@@ -36,13 +41,10 @@ struct LayerApplier: ~Copyable {
                 throw .invalid("\(quoted(link.path)): hard link to \(quoted(link.target)), which is not in the image")
             }
         }
-        for node in opaque where !tree.isRemoved(node) {
-            tree.hideChildren(of: node, below: layer)
+        let names = whiteouts.compactMap { whiteout in
+            tree.isRemoved(whiteout.parent) ? nil : tree.child(of: whiteout.parent, whiteout.name[...])
         }
-        for whiteout in whiteouts where !tree.isRemoved(whiteout.parent) {
-            guard let node = tree.child(of: whiteout.parent, whiteout.name[...]) else { continue }
-            tree.hide(node, below: layer)
-        }
+        tree.hide(names, opaque: opaque.filter { !tree.isRemoved($0) }, below: layer)
         links.removeAll()
         opaque.removeAll()
         whiteouts.removeAll()
@@ -280,6 +282,10 @@ extension LayerApplier {
                     let target = Array(tree.target(of: inode))
                     if target.first == UInt8(ascii: "/") { current = FileTree.root }
                     let parts = target.split(separator: UInt8(ascii: "/")).filter { !$0.elementsEqual(".".utf8) }
+                    followed += parts.count
+                    guard followed <= Self.followedLimit else {
+                        throw .invalid("\(quoted(tree.path(of: child))): too many symbolic links on the way")
+                    }
                     guard parts.allSatisfy({ $0.count <= 255 }), pending.count + parts.count <= 4096 else {
                         throw .invalid("\(quoted(tree.path(of: child))): the symbolic link's target is too long")
                     }
