@@ -71,7 +71,7 @@ struct FileTree: ~Copyable {
     private(set) var freed: [Extent] = []
     /// Names that are not removed.
     private(set) var nameCount = 0
-    private let limits: Limits
+    let limits: Limits
 
     /// An open-addressing table of nodes by parent and name: index, `none` where free, `removed` where something was.
     private var table = [NodeIndex](repeating: FileTree.none, count: 1 << 10)
@@ -87,6 +87,9 @@ struct FileTree: ~Copyable {
         var extents = 8 << 20
         /// Bytes of extended attributes.
         var attributes = 256 << 20
+        /// Components of symbolic links that are followed on the way to files. Few images have any; one that makes every name lead
+        /// through long chains of links would keep the processor busy for hours.
+        var followed = 1 << 20
     }
 
     init(limits: Limits) {

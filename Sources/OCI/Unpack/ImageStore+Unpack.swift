@@ -20,6 +20,13 @@ extension ImageStore {
         for image: StoredImage, maximumUnpacked: UInt64 = defaultMaximumUnpacked,
         progress: ((UnpackProgress) -> Void)? = nil
     ) throws(ImageError) -> RootImage {
+        try rootImage(for: image, maximumUnpacked: maximumUnpacked, limits: FileTree.Limits(), progress: progress)
+    }
+
+    func rootImage(
+        for image: StoredImage, maximumUnpacked: UInt64 = defaultMaximumUnpacked, limits: FileTree.Limits,
+        progress: ((UnpackProgress) -> Void)? = nil
+    ) throws(ImageError) -> RootImage {
         let identifier = RootImage.Identifier(image.configuration)
         let partial = "\(path(of: identifier)).partial"
         while true {
@@ -32,7 +39,7 @@ extension ImageStore {
                     return existing
                 }
                 var unpacker = Unpacker(image, store: self, maximumUnpacked: maximumUnpacked, progress: progress)
-                try unpacker.unpack(into: locked, path: partial)
+                try unpacker.unpack(into: locked, path: partial, limits)
                 try finish(locked, partial, as: identifier)
             } catch {
                 try? removeFile(partial)
@@ -73,7 +80,7 @@ private struct Unpacker {
         self.maximumUnpacked = maximumUnpacked
     }
 
-    mutating func unpack(into locked: LockedFile, path: String) throws(ImageError) {
+    mutating func unpack(into locked: LockedFile, path: String, _ limits: FileTree.Limits) throws(ImageError) {
         let firstBlock = Ext4Layout.firstDataBlock
         do throws(Errno) {
             // What a process left that was killed here is of no use.
@@ -82,7 +89,7 @@ private struct Unpacker {
             throw ImageError(path, error)
         }
         var applier = LayerApplier(
-            tree: FileTree(limits: FileTree.Limits()),
+            tree: FileTree(limits: limits),
             blocks: BlockWriter(locked.file.raw, path: path, firstBlock: firstBlock, limit: .max))
         for index in image.content.layers.indices {
             do throws(LayerFailure) {

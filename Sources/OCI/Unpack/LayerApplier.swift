@@ -16,10 +16,8 @@ struct LayerApplier: ~Copyable {
     private var opaque: [FileTree.NodeIndex] = []
     private var links: [(path: [UInt8], target: [UInt8])] = []
 
-    /// Components of symbolic links that were followed, in all layers. Few images have any; one that makes every name lead through
-    /// long chains of links would keep the processor busy for hours.
+    /// Components of symbolic links that were followed, in all layers.
     private var followed = 0
-    private static let followedLimit = 4 << 20
 
     /// The directory of the entry before, whose names mostly come in a row.
     private var lastDirectory: (path: [UInt8], node: FileTree.NodeIndex)?
@@ -165,14 +163,15 @@ struct LayerApplier: ~Copyable {
     private mutating func addLink(_ path: [UInt8], _ targetPath: [UInt8]) throws(LayerFailure) -> Bool {
         let components = try EntryPath(path).components()
         let targetComponents = try EntryPath(targetPath).components()
+        // The way to the new name first: making it may replace files of lower layers, the target too.
         guard let name = components.last, let targetName = targetComponents.last,
+              let parent = try find(components.dropLast(), creating: Implied(modified: 0, nanoseconds: 0)),
               let targetParent = try find(targetComponents.dropLast(), creating: nil),
               let target = tree.child(of: targetParent, targetName)
         else { return false }
         guard !tree.isDirectory(target) else {
             throw .invalid("\(quoted(path)): hard link to \(quoted(targetPath)), which is a directory")
         }
-        guard let parent = try find(components.dropLast(), creating: Implied(modified: 0, nanoseconds: 0)) else { return false }
         let existing = tree.child(of: parent, name)
         if existing == target { return true }
         let inode = tree.nodes[Int(target)].inode
@@ -283,7 +282,7 @@ extension LayerApplier {
                     if target.first == UInt8(ascii: "/") { current = FileTree.root }
                     let parts = target.split(separator: UInt8(ascii: "/")).filter { !$0.elementsEqual(".".utf8) }
                     followed += parts.count
-                    guard followed <= Self.followedLimit else {
+                    guard followed <= tree.limits.followed else {
                         throw .invalid("\(quoted(tree.path(of: child))): too many symbolic links on the way")
                     }
                     guard parts.allSatisfy({ $0.count <= 255 }), pending.count + parts.count <= 4096 else {
