@@ -149,10 +149,10 @@ private struct Unpacker {
             if case .invalid = error { try checkBlob(blob, descriptor) }
             throw error
         }
-        let found = stream.digest()
-        guard found == expected else {
+        guard let found = stream.digest, found == expected else {
             try checkBlob(blob, descriptor)
-            throw .invalid("the layer's content is not what the image's configuration says: expected \(expected), found \(found)")
+            let found = stream.digest.map { ", found \($0)" } ?? ""
+            throw .invalid("the layer's content is not what the image's configuration says: expected \(expected)\(found)")
         }
     }
 
