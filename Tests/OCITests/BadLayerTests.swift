@@ -1,5 +1,5 @@
 import LinuxSystem
-import OCI
+@testable import OCI
 import TestSupport
 import Testing
 
@@ -51,6 +51,13 @@ struct BadLayerTests {
         BadLayerCase("a name that leads out", #"layer 1 of 1"#) { $0.file("../x") },
         BadLayerCase("a name that leads out and back in", #"".." leads out of the image"#) { $0.file("a/../../root/x") },
         BadLayerCase("a hard link that leads out", #"".." leads out"#) { $0.hardLink("a", to: "../../etc/passwd") },
+        BadLayerCase("a hard link whose directory takes the place of its target", "which is a directory", layers: [
+            TestLayer(tar: tar { $0.file("f", "f"); $0.symbolicLink("s", to: "d") }), TestLayer(tar: tar {
+                $0.hardLink("s/x", to: "q/f")
+                $0.symbolicLink("s", to: "f")
+                $0.symbolicLink("q", to: ".")
+            }),
+        ]),
         BadLayerCase("a hard link to nothing", #"hard link to "b", which is not in the image"#) { $0.hardLink("a", to: "b") },
         BadLayerCase("a hard link to a directory", "which is a directory") { $0.directory("d"); $0.hardLink("a", to: "d") },
         BadLayerCase("symbolic links in a circle on the way", "too many symbolic links") {
@@ -80,6 +87,13 @@ struct BadLayerTests {
         BadLayerCase("more names for a file than ext4 takes", "ext4 takes no more") { tar in
             tar.file("a")
             for index in 0..<65_000 { tar.hardLink("l/\(index)", to: "a") }
+        },
+        BadLayerCase("a map of a sparse file that wants all memory", "of more than 16 MiB") { tar in
+            let map = Array(String(repeating: "0\n0\n", count: 5 << 20).utf8)
+            tar.file("a", Array("\(5 << 20)\n".utf8) + map + [UInt8](repeating: 0, count: 512), .init(records: [
+                ("GNU.sparse.major", Array("1".utf8)), ("GNU.sparse.minor", Array("0".utf8)), ("GNU.sparse.name", Array("a".utf8)),
+                ("GNU.sparse.realsize", Array("5".utf8)),
+            ]))
         },
         BadLayerCase("a tar that ends in a file", "runcated", layers: [TestLayer(tar: Array(good[..<100_000]))]),
         BadLayerCase("a tar that ends in a header", "Unrecognized archive format", layers: [TestLayer(tar: Array(good[..<300]))]),
@@ -113,6 +127,41 @@ struct BadLayerTests {
     }
 
     private static let half = TestLayer(tar: tar { $0.file("zeros", [UInt8](repeating: 0, count: 40 << 20)) }, compression: .zstd)
+
+    private static let greedy: [(String, FileTree.Limits, @Sendable (inout TarBuilder) -> Void)] = [
+        ("more than 100 files", FileTree.Limits(entries: 100), { tar in for index in 0..<60 { tar.file("d\(index)/f") } }),
+        ("more than 100 files", FileTree.Limits(entries: 100), { tar in for _ in 0..<200 { tar.file("f") } }),
+        ("bytes of names", FileTree.Limits(text: 3000), { tar in
+            for index in 0..<10 { tar.symbolicLink("l\(index)", to: String(repeating: "x", count: 400)) }
+        }),
+        ("bytes of extended attributes", FileTree.Limits(attributes: 3000), { tar in
+            for index in 0..<10 { tar.file("f\(index)", "", .init(records: [("SCHILY.xattr.user.a", noise(400))])) }
+        }),
+        ("ranges of data", FileTree.Limits(extents: 5), { tar in for index in 0..<10 { tar.file("f\(index)", "x") } }),
+        ("too many symbolic links", FileTree.Limits(followed: 20_000), { tar in
+            for index in 0..<39 {
+                tar.symbolicLink("l\(index)", to: (0..<50).map { _ in "d/../" }.joined() + (index == 38 ? "d" : "l\(index + 1)"))
+            }
+            tar.directory("d")
+            for index in 0..<20 { tar.file("l0/\(index % 2)/x") }
+        }),
+    ]
+
+    @Test("cost no more memory and time than is allowed", arguments: 0..<6)
+    func greedy(index: Int) throws {
+        let (reason, limits, build) = Self.greedy[index]
+        let test = try TestStore()
+        let image = try test.add(TestImage([tar(build)]))
+        do {
+            _ = try test.store.rootImage(for: image, limits: limits)
+            Issue.record("no error")
+        } catch {
+            #expect("\(error)".contains(reason), "\(error)")
+        }
+        #expect(test.leftovers == [])
+        // It is not refused as such.
+        _ = try test.store.rootImage(for: image)
+    }
 
     @Test("a large file of nothing but a hole costs nothing")
     func hole() throws {

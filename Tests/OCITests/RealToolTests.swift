@@ -128,7 +128,18 @@ struct RealToolTests {
         #expect(image.configuration.config.user == "5:6")
         #expect(image.configuration.config.exposedPorts == [ExposedPort(port: 80, transport: "tcp")])
         #expect(image.content.layers.count == 3)
-        try compare(try test.store.rootImage(for: image), test.path("final/rootfs"))
+        let root = try test.store.rootImage(for: image)
+        try compare(root, test.path("final/rootfs"))
+        // And as the kernel reads it, where it may be asked.
+        try run("""
+            mkdir mounted
+            mount -o loop,ro \(root.path) mounted 2>mount-log || exit 0
+            trap 'umount mounted' EXIT
+            diff -r --no-dereference --exclude fifo --exclude null --exclude disk mounted final/rootfs
+            find final/rootfs -mindepth 1 -printf '%P %y %m %U:%G %s %T@ %n %l\\n' | grep -v ' d ' | sort >expected
+            find mounted -mindepth 1 -printf '%P %y %m %U:%G %s %T@ %n %l\\n' | grep -v ' d ' | sort >found
+            diff expected found
+            """, in: test)
     }
 
     @Test("of skopeo, in all its forms; and skopeo reads what is saved", .enabled(if: hasSkopeo, "needs skopeo, umoci and root"))

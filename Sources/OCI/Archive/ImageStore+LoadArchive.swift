@@ -118,8 +118,11 @@ struct ArchiveFiles {
                 let name = Self.normal(String(decoding: entry.path, as: UTF8.self))
                 switch entry.kind {
                 case .regular:
-                    total += UInt64(clamping: entry.size)
-                    guard total <= maximumSize else { throw .image(.unpackedTooLarge(limit: maximumSize)) }
+                    // Of no use since Docker 1.10.
+                    if name.hasSuffix("/VERSION") || name.hasSuffix("/json") { continue }
+                    let (sum, isTooMuch) = total.addingReportingOverflow(UInt64(clamping: entry.size))
+                    total = sum
+                    guard !isTooMuch, total <= maximumSize else { throw .image(.unpackedTooLarge(limit: maximumSize)) }
                     try read(name, UInt64(clamping: entry.size), reader, store, transfer)
                 case .hardLink(let target):
                     links[name] = Self.normal(String(decoding: target, as: UTF8.self))

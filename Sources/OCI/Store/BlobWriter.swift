@@ -102,7 +102,7 @@ public final class BlobWriter: Sendable {
                 discard(&state)
                 throw .digestMismatch(what: "blob", expected: descriptor.digest, found: found)
             }
-            transfer.keep(try store.adopt(locked, at: path, as: found), written: found)
+            transfer.keep(found, try store.adopt(locked, at: path, as: found), isNew: true)
             state.locked = nil
         }
     }

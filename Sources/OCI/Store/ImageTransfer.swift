@@ -19,17 +19,19 @@ import Synchronization
 public final class ImageTransfer: Sendable {
     private let store: ImageStore
     /// The locks of the blobs that this transfer relies on.
-    private let kept = Mutex<[LockedFile]>([])
+    private let kept = Mutex<[Digest: LockedFile]>([:])
     /// Blobs that the store did not have before.
     private let written = Mutex<Set<Digest>>([])
 
     init(_ store: ImageStore) {
         self.store = store
+        // A descriptor for each of up to 514 blobs.
+        CurrentProcess.raiseDescriptorLimit()
     }
 
-    func keep(_ locked: LockedFile, written digest: Digest? = nil) {
-        kept.withLock { $0.append(locked) }
-        if let digest { _ = written.withLock { $0.insert(digest) } }
+    func keep(_ digest: Digest, _ locked: LockedFile, isNew: Bool) {
+        kept.withLock { $0[digest] = locked }
+        if isNew { _ = written.withLock { $0.insert(digest) } }
     }
 
     /// Gives up the blobs that this transfer wrote and that no image of the store has.
@@ -84,7 +86,7 @@ public final class ImageTransfer: Sendable {
         guard size == descriptor.size else {
             throw .sizeMismatch(what: "blob \(descriptor.digest)", expected: descriptor.size, found: size)
         }
-        keep(locked)
+        keep(descriptor.digest, locked, isNew: false)
         return true
     }
 

@@ -39,7 +39,7 @@ final class UnnamedBlobWriter {
         if try transfer.keepExisting(descriptor) { return descriptor }
         let shared = try store.adopt(locked, at: path, as: descriptor.digest)
         isFinished = true
-        transfer.keep(shared, written: descriptor.digest)
+        transfer.keep(descriptor.digest, shared, isNew: true)
         return descriptor
     }
 }

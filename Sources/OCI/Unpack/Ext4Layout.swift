@@ -50,16 +50,7 @@ struct Ext4Layout {
         }
     }
 
-    /// Blocks at the begin of an image of up to so many blocks: the superblock and the group descriptors.
-    static func reserved(forBlocks blocks: UInt64) -> UInt64 {
-        let groups = (blocks + blocksPerGroup - 1) / blocksPerGroup
-        return 1 + (groups * descriptorSize + 4095) / 4096
-    }
-
-    /// The most blocks that an image can have whose layers unpack to `bytes` with `names` files and directories.
-    static func mostBlocks(bytes: UInt64, names: UInt64) -> UInt64 {
-        // Each name may have a block that is not full, one of attributes, one of a link's text; directories and tables on top.
-        let forBytes = bytes.addingReportingOverflow(4095).partialValue / 4096 * 2
-        return min(forBytes + names * 6 + (1 << 16), UInt64(UInt32.max))
-    }
+    /// Where data begins: behind the superblock and the descriptors of as many groups as 32-bit block numbers reach, 4 MiB. What
+    /// an image does not use of that is a hole.
+    static let firstDataBlock = UInt32(1 + (1 << 32) / blocksPerGroup * descriptorSize / 4096)
 }

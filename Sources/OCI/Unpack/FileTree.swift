@@ -16,6 +16,10 @@ struct FileTree: ~Copyable {
         /// `FileTree.none` once the name is removed.
         var inode: InodeIndex
         var hash: UInt32
+        /// Directories above it.
+        var depth: UInt32
+        /// Is to be hidden, or what is below it, when the layer is done.
+        var isMarked = false
         var firstChild = FileTree.none
         var lastChild = FileTree.none
         var previous = FileTree.none
@@ -67,7 +71,7 @@ struct FileTree: ~Copyable {
     private(set) var freed: [Extent] = []
     /// Names that are not removed.
     private(set) var nameCount = 0
-    private let limits: Limits
+    let limits: Limits
 
     /// An open-addressing table of nodes by parent and name: index, `none` where free, `removed` where something was.
     private var table = [NodeIndex](repeating: FileTree.none, count: 1 << 10)
@@ -83,12 +87,15 @@ struct FileTree: ~Copyable {
         var extents = 8 << 20
         /// Bytes of extended attributes.
         var attributes = 256 << 20
+        /// Components of symbolic links that are followed on the way to files. Few images have any; one that makes every name lead
+        /// through long chains of links would keep the processor busy for hours.
+        var followed = 1 << 20
     }
 
     init(limits: Limits) {
         self.limits = limits
         inodes.append(Inode(mode: 0o040755, links: 1))
-        nodes.append(Node(parent: 0, nameOffset: 0, nameLength: 0, layer: 0, inode: 0, hash: 0))
+        nodes.append(Node(parent: 0, nameOffset: 0, nameLength: 0, layer: 0, inode: 0, hash: 0, depth: 0))
         nameCount = 1
     }
 
@@ -156,7 +163,7 @@ extension FileTree {
         let index = NodeIndex(nodes.count)
         let last = nodes[Int(parent)].lastChild
         nodes.append(Node(parent: parent, nameOffset: offset, nameLength: UInt16(name.count), layer: layer, inode: inode,
-                          hash: hash, previous: last))
+                          hash: hash, depth: nodes[Int(parent)].depth + 1, previous: last))
         if last == Self.none { nodes[Int(parent)].firstChild = index } else { nodes[Int(last)].next = index }
         nodes[Int(parent)].lastChild = index
         inodes[Int(inode)].links += 1
@@ -228,19 +235,28 @@ extension FileTree {
         removeSubtree(node) { _ in true }
     }
 
-    /// Removes what lower layers have put below a directory, the directory stays.
-    mutating func hideChildren(of node: NodeIndex, below layer: UInt16) {
-        var child = nodes[Int(node)].firstChild
-        while child != Self.none {
-            let next = nodes[Int(child)].next
-            hide(child, below: layer)
-            child = next
+    /// Removes what lower layers have made of these names and all below them, and of what is below the opaque ones. What the layer
+    /// itself has put there stays, and so do the directories that lead to it.
+    mutating func hide(_ names: [NodeIndex], opaque: [NodeIndex], below layer: UInt16) {
+        for node in names + opaque { nodes[Int(node)].isMarked = true }
+        // From the root down: what lies below one that is done is done with it. So every node is visited once at the most, however
+        // the layer nests and repeats its marks.
+        let order = (names.map { ($0, false) } + opaque.map { ($0, true) }).sorted { left, right in
+            nodes[Int(left.0)].depth < nodes[Int(right.0)].depth
         }
-    }
-
-    /// Removes a name as far as lower layers have made it: a directory into which this layer has put something stays, with that.
-    mutating func hide(_ node: NodeIndex, below layer: UInt16) {
-        removeSubtree(node) { $0.layer < layer }
+        for (node, isOpaque) in order where nodes[Int(node)].isMarked && !isRemoved(node) {
+            nodes[Int(node)].isMarked = false
+            guard isOpaque else {
+                removeSubtree(node) { $0.layer < layer }
+                continue
+            }
+            var child = nodes[Int(node)].firstChild
+            while child != Self.none {
+                let next = nodes[Int(child)].next
+                removeSubtree(child) { $0.layer < layer }
+                child = next
+            }
+        }
     }
 
     /// Removes every node of a subtree for which `condition` holds and that has no child left; without recursion, as an image
@@ -254,6 +270,7 @@ extension FileTree {
                 continue
             }
             // Everything below is done.
+            nodes[Int(node)].isMarked = false
             let (next, parent) = (nodes[Int(node)].next, nodes[Int(node)].parent)
             let isTop = node == top
             if nodes[Int(node)].firstChild == Self.none, condition(nodes[Int(node)]) { unlink(node) }

@@ -20,6 +20,13 @@ extension ImageStore {
         for image: StoredImage, maximumUnpacked: UInt64 = defaultMaximumUnpacked,
         progress: ((UnpackProgress) -> Void)? = nil
     ) throws(ImageError) -> RootImage {
+        try rootImage(for: image, maximumUnpacked: maximumUnpacked, limits: FileTree.Limits(), progress: progress)
+    }
+
+    func rootImage(
+        for image: StoredImage, maximumUnpacked: UInt64 = defaultMaximumUnpacked, limits: FileTree.Limits,
+        progress: ((UnpackProgress) -> Void)? = nil
+    ) throws(ImageError) -> RootImage {
         let identifier = RootImage.Identifier(image.configuration)
         let partial = "\(path(of: identifier)).partial"
         while true {
@@ -32,7 +39,7 @@ extension ImageStore {
                     return existing
                 }
                 var unpacker = Unpacker(image, store: self, maximumUnpacked: maximumUnpacked, progress: progress)
-                try unpacker.unpack(into: locked, path: partial)
+                try unpacker.unpack(into: locked, path: partial, limits)
                 try finish(locked, partial, as: identifier)
             } catch {
                 try? removeFile(partial)
@@ -73,10 +80,8 @@ private struct Unpacker {
         self.maximumUnpacked = maximumUnpacked
     }
 
-    mutating func unpack(into locked: LockedFile, path: String) throws(ImageError) {
-        let limits = FileTree.Limits()
-        let most = Ext4Layout.mostBlocks(bytes: maximumUnpacked, names: UInt64(limits.entries))
-        let firstBlock = UInt32(Ext4Layout.reserved(forBlocks: most))
+    mutating func unpack(into locked: LockedFile, path: String, _ limits: FileTree.Limits) throws(ImageError) {
+        let firstBlock = Ext4Layout.firstDataBlock
         do throws(Errno) {
             // What a process left that was killed here is of no use.
             try locked.file.truncate(to: 0)
@@ -85,7 +90,7 @@ private struct Unpacker {
         }
         var applier = LayerApplier(
             tree: FileTree(limits: limits),
-            blocks: BlockWriter(locked.file.raw, path: path, firstBlock: firstBlock, limit: UInt32(most)))
+            blocks: BlockWriter(locked.file.raw, path: path, firstBlock: firstBlock, limit: .max))
         for index in image.content.layers.indices {
             do throws(LayerFailure) {
                 try apply(index, &applier)
@@ -141,13 +146,13 @@ private struct Unpacker {
             (unpacked, reported) = (counter.unpacked, counter.reported)
             doneBefore += blob.size
         } catch {
-            try checkBlob(blob, descriptor)
+            if case .invalid = error { try checkBlob(blob, descriptor) }
             throw error
         }
-        let found = stream.digest()
-        guard found == expected else {
+        guard let found = stream.digest, found == expected else {
             try checkBlob(blob, descriptor)
-            throw .invalid("the layer's content is not what the image's configuration says: expected \(expected), found \(found)")
+            let found = stream.digest.map { ", found \($0)" } ?? ""
+            throw .invalid("the layer's content is not what the image's configuration says: expected \(expected)\(found)")
         }
     }
 

@@ -16,6 +16,9 @@ struct LayerApplier: ~Copyable {
     private var opaque: [FileTree.NodeIndex] = []
     private var links: [(path: [UInt8], target: [UInt8])] = []
 
+    /// Components of symbolic links that were followed, in all layers.
+    private var followed = 0
+
     /// The directory of the entry before, whose names mostly come in a row.
     private var lastDirectory: (path: [UInt8], node: FileTree.NodeIndex)?
 
@@ -36,13 +39,10 @@ struct LayerApplier: ~Copyable {
                 throw .invalid("\(quoted(link.path)): hard link to \(quoted(link.target)), which is not in the image")
             }
         }
-        for node in opaque where !tree.isRemoved(node) {
-            tree.hideChildren(of: node, below: layer)
+        let names = whiteouts.compactMap { whiteout in
+            tree.isRemoved(whiteout.parent) ? nil : tree.child(of: whiteout.parent, whiteout.name[...])
         }
-        for whiteout in whiteouts where !tree.isRemoved(whiteout.parent) {
-            guard let node = tree.child(of: whiteout.parent, whiteout.name[...]) else { continue }
-            tree.hide(node, below: layer)
-        }
+        tree.hide(names, opaque: opaque.filter { !tree.isRemoved($0) }, below: layer)
         links.removeAll()
         opaque.removeAll()
         whiteouts.removeAll()
@@ -163,14 +163,15 @@ struct LayerApplier: ~Copyable {
     private mutating func addLink(_ path: [UInt8], _ targetPath: [UInt8]) throws(LayerFailure) -> Bool {
         let components = try EntryPath(path).components()
         let targetComponents = try EntryPath(targetPath).components()
+        // The way to the new name first: making it may replace files of lower layers, the target too.
         guard let name = components.last, let targetName = targetComponents.last,
+              let parent = try find(components.dropLast(), creating: Implied(modified: 0, nanoseconds: 0)),
               let targetParent = try find(targetComponents.dropLast(), creating: nil),
               let target = tree.child(of: targetParent, targetName)
         else { return false }
         guard !tree.isDirectory(target) else {
             throw .invalid("\(quoted(path)): hard link to \(quoted(targetPath)), which is a directory")
         }
-        guard let parent = try find(components.dropLast(), creating: Implied(modified: 0, nanoseconds: 0)) else { return false }
         let existing = tree.child(of: parent, name)
         if existing == target { return true }
         let inode = tree.nodes[Int(target)].inode
@@ -280,6 +281,10 @@ extension LayerApplier {
                     let target = Array(tree.target(of: inode))
                     if target.first == UInt8(ascii: "/") { current = FileTree.root }
                     let parts = target.split(separator: UInt8(ascii: "/")).filter { !$0.elementsEqual(".".utf8) }
+                    followed += parts.count
+                    guard followed <= tree.limits.followed else {
+                        throw .invalid("\(quoted(tree.path(of: child))): too many symbolic links on the way")
+                    }
                     guard parts.allSatisfy({ $0.count <= 255 }), pending.count + parts.count <= 4096 else {
                         throw .invalid("\(quoted(tree.path(of: child))): the symbolic link's target is too long")
                     }

@@ -2,6 +2,10 @@ import LinuxSystem
 
 /// The read-only ext4 file system that an image's layers make, in one file, shared by all containers of the image.
 ///
+/// Why not erofs, which is made for this: its mkfs (erofs-utils 1.5) reads no tar but a directory with the right owners, which
+/// takes root and every file twice. For 206 MB of Debian it makes 200 MB, or 132 MB compressed with LZ4 that each guest undoes
+/// again; here it is 217 MB, of which everything is written once, while the layers are read.
+///
 /// While this object lives, the file cannot be collected as garbage: keep it until the container that uses it is recorded.
 public final class RootImage: Sendable {
     public let identifier: Identifier

@@ -31,6 +31,10 @@ final class TarReader {
     private let archive: OpaquePointer
     private let next: () throws(LayerFailure) -> UnsafeRawBufferPointer?
     private var failure: LayerFailure?
+    /// Bytes that libarchive has taken since it was called. What it takes for one entry's header, or for the map of a sparse file,
+    /// it keeps in memory.
+    private var taken = 0
+    private static let callLimit = 16 << 20
     private let localeBefore: UnsafeMutableRawPointer?
     private var entry: OpaquePointer?
 
@@ -62,6 +66,8 @@ final class TarReader {
     private func supply(_ buffer: UnsafeMutablePointer<UnsafeRawPointer?>) -> Int {
         do throws(LayerFailure) {
             guard let bytes = try next() else { return 0 }
+            taken += bytes.count
+            guard taken <= Self.callLimit else { throw .invalid("a header, or a sparse file's map, of more than 16 MiB") }
             buffer.pointee = bytes.baseAddress
             return bytes.count
         } catch {
@@ -79,6 +85,8 @@ final class TarReader {
 
     /// The next entry; nil at the end.
     func nextEntry() throws(LayerFailure) -> TarEntry? {
+        try skipData()
+        taken = 0
         let result = archive_read_next_header(archive, &entry)
         if result == ARCHIVE_EOF {
             if let failure { throw failure }
@@ -95,6 +103,13 @@ final class TarReader {
             user: archive_entry_uid(entry), group: archive_entry_gid(entry), size: archive_entry_size(entry),
             modified: Int64(archive_entry_mtime(entry)), modifiedNanoseconds: UInt32(clamping: archive_entry_mtime_nsec(entry)),
             attributes: attributes(of: entry))
+    }
+
+    /// Passes over data that nobody has read, however much.
+    private func skipData() throws(LayerFailure) {
+        guard entry != nil else { return }
+        while try nextData() != nil {}
+        entry = nil
     }
 
     private func kind(of entry: OpaquePointer, _ path: [UInt8]) throws(LayerFailure) -> TarEntry.Kind {
@@ -135,6 +150,7 @@ final class TarReader {
         var start: UnsafeRawPointer?
         var count = 0
         var offset: Int64 = 0
+        taken = 0
         let result = archive_read_data_block(archive, &start, &count, &offset)
         if result == ARCHIVE_EOF {
             if let failure { throw failure }
