@@ -71,9 +71,8 @@ extension ContainerRequest {
 }
 
 enum Programs {
-    /// Where the tests are, which SwiftPM builds beside the programs.
+    /// Where the tests are: SwiftPM builds it beside them, and with them only.
     static let folder: String = {
-        if let folder = getenv("SVMM_BIN") { return String(cString: folder) }
         let path = (try? CurrentProcess.executablePath()) ?? "."
         return path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
     }()

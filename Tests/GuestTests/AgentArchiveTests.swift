@@ -31,7 +31,7 @@ extension LinuxGuests {
             let long = String(repeating: "long", count: 50)
             let bytes = try archive("""
                 mkdir -p tree/sub/\(long) tree/empty; cd tree
-                echo one >one; chmod 4751 one; chown 1234:56 one; ln one sub/hard; ln -s ../one sub/link; mkfifo sub/pipe
+                echo one >one; chown 1234:56 one; chmod 4751 one; ln one sub/hard; ln -s ../one sub/link; mkfifo sub/pipe
                 head -c 300000 /dev/urandom >sub/\(long)/random; : >nothing; mknod sub/null c 1 3
                 chmod 1777 empty; touch -d @1234567890 one nothing empty sub/\(long)/random sub
                 tar --format=pax -cf ../archive.tar .; cd ..; mv tree ../kept

@@ -43,8 +43,8 @@ extension LinuxGuests {
             #expect(outcome?.errors == "")
             #expect(outcome?.output == """
                 lo 127.0.0.1/8
-                eth0 10.9.1.2/24
                 eth1 10.9.0.2/24
+                eth0 10.9.1.2/24
                 mtu 1400
                 eth1 fd00::2/64
                 default via 10.9.1.1 dev eth0

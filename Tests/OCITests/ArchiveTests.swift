@@ -89,7 +89,9 @@ struct ArchiveTests {
             tar.file("l3.tar", Self.layers[1])
             tar.hardLink("l4.tar", to: "l3.tar")
             tar.file("config.json", image.config)
-            tar.file("manifest.json", #"[{"Config":"config.json","RepoTags":["a:1","b:2"],"Layers":["l1/layer.tar","l2/layer.tar","l4.tar"]}]"#)
+            tar.file("manifest.json", #"""
+                [{"Config":"config.json","RepoTags":["a:1","b:2"],"Layers":["l1/layer.tar","l2/layer.tar","l4.tar"]}]
+                """#)
         })
         let loaded = try test.store.load(.archive(path: test.path("archive"), name: nil))
         #expect(loaded.map { $0.names.map(\.familiar) } == [["a:1", "b:2"]])
@@ -207,7 +209,9 @@ struct ArchiveTests {
             default: bytes[9] ^= 1
             }
             if change != "remove" { try test.write(name, bytes) }
-            #expect(throws: ImageError.self, "\(change)") { try test.store.load(.ociDirectory(path: test.path("layout"), name: nil)) }
+            #expect(throws: ImageError.self, "\(change)") {
+                try test.store.load(.ociDirectory(path: test.path("layout"), name: nil))
+            }
             #expect(test.blobs == [], "\(change)")
             #expect(test.leftovers == [], "\(change)")
         }

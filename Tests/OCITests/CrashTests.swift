@@ -85,8 +85,8 @@ struct CrashTests {
             try test.add(TestImage([tar { $0.file("other") }]), as: "other:1")
             func run(_ command: [String]) throws -> ProcessEnd {
                 let worker = try ChildProcess(
-                    [strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=\(call)", "-e", "inject=\(call):signal=KILL:when=\(step)", Worker.path,
-                     test.store.root] + command)
+                    [strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=\(call)",
+                     "-e", "inject=\(call):signal=KILL:when=\(step)", Worker.path, test.store.root] + command)
                 return try worker.waitForEnd()
             }
             let loaded = try run(["load", test.path("archive")])

@@ -65,7 +65,8 @@ struct Ext4Tests {
         let capability: [UInt8] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0]
         let large = [UInt8](repeating: 7, count: 3000)
         // Version 2 of the form that system calls have: the owner, the group and others.
-        let access: [UInt8] = [2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 4, 0, 4, 0, 255, 255, 255, 255, 32, 0, 4, 0, 255, 255, 255, 255]
+        let nobody: [UInt8] = [255, 255, 255, 255]
+        let access: [UInt8] = [2, 0, 0, 0, 1, 0, 6, 0] + nobody + [4, 0, 4, 0] + nobody + [32, 0, 4, 0] + nobody
         let listing = try unpack { tar in
             tar.file("ping", "x", .init(records: [("SCHILY.xattr.security.capability", capability)]))
             tar.file("many", "x", .init(records: [
@@ -200,11 +201,14 @@ struct Ext4Tests {
 
     @Test("the same layers make the same bytes, and images that share them one file")
     func reproducible() throws {
-        let layers = [tar { $0.directory("d"); $0.file("d/x", "x", .init(records: [("SCHILY.xattr.user.a", [1])])) }, tar { $0.file("y") }]
+        let layers = [
+            tar { $0.directory("d"); $0.file("d/x", "x", .init(records: [("SCHILY.xattr.user.a", [1])])) }, tar { $0.file("y") },
+        ]
         let (first, second) = (try TestStore(), try TestStore())
         let roots = try [first, second].map { try $0.unpack(layers) }
         #expect(roots[0].identifier == roots[1].identifier)
-        #expect(LinuxSystem.contents(ofSmallFile: roots[0].path, limit: 1 << 26) == LinuxSystem.contents(ofSmallFile: roots[1].path, limit: 1 << 26))
+        let bytes = roots.map { LinuxSystem.contents(ofSmallFile: $0.path, limit: 1 << 26) }
+        #expect(bytes[0] != nil && bytes[0] == bytes[1])
         let other = try first.add(TestImage(layers, compression: .gzip, config: #"{"Cmd":["x"]}"#), as: "other:1")
         #expect(try first.store.rootImage(for: other).path == roots[0].path)
         #expect(roots[0].path.hasSuffix("/\(roots[0].identifier).ext4"))

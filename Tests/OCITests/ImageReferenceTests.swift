@@ -34,7 +34,8 @@ struct ImageReferenceTests {
     @Test("what is no name is refused with a line that says why", arguments: [
         ("", "empty"), ("a b", "expected lower-case"), ("https://docker.io/debian", "without"), ("Debian", "lower case"),
         ("debian:", "tag"), ("debian:.x", "tag"), ("debian:-x", "tag"), ("debian:\(String(repeating: "x", count: 129))", "tag"),
-        ("a//b", "empty"), ("/a", "empty"), ("a/", "empty"), ("a/../b", "at the end"), ("-a", "ends"), ("a-", "at the end"), ("a___b", "ends"),
+        ("a//b", "empty"), ("/a", "empty"), ("a/", "empty"), ("a/../b", "at the end"), ("-a", "ends"), ("a-", "at the end"),
+        ("a___b", "ends"),
         ("a..b/c", "host name"), ("x/a..b", "ends"), ("localhost:0/a", "port"), ("localhost:65536/a", "port"),
         ("localhost:x/a", "port"), ("[x]:1/a", "IPv6"), ("-h.x/a", "host name"), ("a@", "digest"), ("a@md5:00", "unknown algorithm"),
         ("a@sha256:00", "64"), ("a@sha256:\(hash.uppercased())", "64"), (hash, "image id"), ("é", "expected"),

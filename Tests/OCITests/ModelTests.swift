@@ -82,7 +82,10 @@ struct ModelTests {
         #expect(configuration.platform == .host)
         #expect(configuration.rootfs.diffIDs.map(\.description) == [Self.digest])
         // null and nothing mean the same.
-        let least = #"{"architecture":"amd64","os":"linux","config":{"Cmd":null,"Env":null,"Labels":null,"StopSignal":""},"rootfs":{"type":"layers","diff_ids":[]}}"#
+        let least = #"""
+            {"architecture":"amd64","os":"linux","config":{"Cmd":null,"Env":null,"Labels":null,"StopSignal":""},
+            "rootfs":{"type":"layers","diff_ids":[]}}
+            """#
         let empty = try ImageConfiguration(json: Array(least.utf8), what: "app").config
         #expect(empty.cmd == [] && empty.env == [] && empty.labels == [:] && empty.stopSignal == nil && empty.healthcheck == nil)
     }

@@ -25,7 +25,8 @@ extension ImageStore {
         }
         if let name {
             guard images.count == 1 else {
-                throw .invalidArchive(path: "\(source)", reason: "\(images.count) images in it: say which one is to be called \(name.familiar)")
+                throw .invalidArchive(
+                    path: "\(source)", reason: "\(images.count) images in it: say which one is to be called \(name.familiar)")
             }
             images[0].names = [name]
         }

@@ -13,7 +13,8 @@ extension ImageStore {
         if let manifest = files.documents["manifest.json"] {
             return try images(ofDocker: manifest, files, label, path, transfer)
         }
-        throw .invalidArchive(path: path, reason: "neither an OCI image layout (oci-layout, index.json) nor a Docker archive (manifest.json)")
+        throw .invalidArchive(
+            path: path, reason: "neither an OCI image layout (oci-layout, index.json) nor a Docker archive (manifest.json)")
     }
 
     private func images(
@@ -144,7 +145,9 @@ struct ArchiveFiles {
         _ name: String, _ size: UInt64, _ reader: TarReader, _ store: ImageStore, _ transfer: ImageTransfer
     ) throws(LayerFailure) {
         if Self.documentNames.contains(name) {
-            guard size <= ImageLimits.manifest else { throw .invalid("\(name): \(size) bytes, at most \(ImageLimits.manifest) are taken") }
+            guard size <= ImageLimits.manifest else {
+                throw .invalid("\(name): \(size) bytes, at most \(ImageLimits.manifest) are taken")
+            }
             var bytes: [UInt8] = []
             while let (_, piece) = try reader.nextData() { bytes.append(contentsOf: piece) }
             documents[name] = bytes

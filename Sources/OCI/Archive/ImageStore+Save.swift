@@ -129,8 +129,8 @@ extension ImageStore {
 
     // MARK: Docker
 
-    /// What `docker save` writes: configurations, uncompressed layers in folders of their own, manifest.json, and repositories, which
-    /// only programs older than Docker 1.10 read.
+    /// What `docker save` writes: configurations, uncompressed layers in folders of their own, manifest.json, and repositories,
+    /// which only programs older than Docker 1.10 read.
     private func writeDocker(_ images: [StoredImage], to writer: inout TarWriter) throws(ImageError) {
         var written: Set<String> = []
         var list: [DockerImage] = []
@@ -151,7 +151,8 @@ extension ImageStore {
             }
             let tags = image.names.filter { $0.tag != nil && $0.digest == nil }
             for name in tags {
-                repositories[name.familiarRepository, default: [:]][name.tag ?? ""] = layers.last.map { String($0.prefix(64)) } ?? ""
+                let layer = layers.last.map { String($0.prefix(64)) } ?? ""
+                repositories[name.familiarRepository, default: [:]][name.tag ?? ""] = layer
             }
             list.append(DockerImage(config: config, repoTags: tags.map(\.familiar), layers: layers))
         }

@@ -22,7 +22,8 @@ public struct ImageManifest: Sendable, Codable {
             throw .invalidDocument(what: what, reason: "a manifest of schema version \(schemaVersion), expected 2")
         }
         guard MediaType.isConfiguration(config.mediaType) else {
-            throw .unsupported(what: what, reason: "not a container image: its configuration is of type \(quoted(config.mediaType))")
+            throw .unsupported(
+                what: what, reason: "not a container image: its configuration is of type \(quoted(config.mediaType))")
         }
         guard config.size <= ImageLimits.configuration else {
             throw .tooLarge(what: "\(what): configuration", found: config.size, limit: ImageLimits.configuration)
@@ -31,7 +32,8 @@ public struct ImageManifest: Sendable, Codable {
             throw .invalidDocument(what: what, reason: "\(layers.count) layers, at most \(ImageLimits.layers) are taken")
         }
         for layer in layers where MediaType.compression(ofLayer: layer.mediaType) == nil {
-            throw .unsupported(what: what, reason: "a layer of type \(quoted(layer.mediaType)); tar, tar+gzip and tar+zstd can be unpacked")
+            throw .unsupported(
+                what: what, reason: "a layer of type \(quoted(layer.mediaType)); tar, tar+gzip and tar+zstd can be unpacked")
         }
     }
 

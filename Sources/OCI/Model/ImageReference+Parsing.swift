@@ -95,7 +95,9 @@ extension ImageReference {
         for byte in component.utf8 {
             if isLetter(byte) || isNumeral(byte) {
                 guard separator.isEmpty || (!isAtStart && isSeparator(separator)) else {
-                    throw fail("\(quoted(component)): letters and digits stand at both ends, one \".\", one or two \"_\" or dashes between them")
+                    throw fail("""
+                        \(quoted(component)): letters and digits stand at both ends, one ".", one or two "_" or dashes between them
+                        """)
                 }
                 separator = []
                 isAtStart = false
@@ -121,7 +123,9 @@ extension ImageReference {
               tag.utf8.count <= 128
         else {
             throw .invalidReference(
-                text, reason: "tag \(quoted(tag)): expected up to 128 letters, digits, \"_\", \".\" and \"-\", the last two not first")
+                text, reason: """
+                    tag \(quoted(tag)): expected up to 128 letters, digits, "_", "." and "-", the last two not first
+                    """)
         }
     }
 

@@ -35,8 +35,9 @@ extension ImageStore {
         let prefix = text.hasPrefix("sha256:") ? String(text.dropFirst(7)) : text
         guard prefix.utf8.count >= 4, prefix.utf8.allSatisfy(Digest.isDigit) else { return nil }
         var found: [StoredImage] = []
-        for image in try list() where image.id.hex.hasPrefix(prefix) || image.digests.contains(where: { $0.hex.hasPrefix(prefix) }) {
-            found.append(image)
+        for image in try list() {
+            let digests = [image.id] + image.digests
+            if digests.contains(where: { $0.hex.hasPrefix(prefix) }) { found.append(image) }
         }
         guard Set(found.map(\.id)).count <= 1 else { throw .ambiguousImage(text, count: found.count) }
         return found.first

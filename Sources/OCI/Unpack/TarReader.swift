@@ -114,18 +114,18 @@ final class TarReader {
 
     private func kind(of entry: OpaquePointer, _ path: [UInt8]) throws(LayerFailure) -> TarEntry.Kind {
         if let target = bytes(archive_entry_hardlink(entry)) { return .hardLink(target: target) }
+        let major = UInt32(truncatingIfNeeded: archive_entry_rdevmajor(entry))
+        let minor = UInt32(truncatingIfNeeded: archive_entry_rdevminor(entry))
         switch UInt32(archive_entry_filetype(entry)) {
         case 0o040000: return .directory
         case 0o010000: return .fifo
-        case 0o020000: return .characterDevice(major: number(archive_entry_rdevmajor(entry)), minor: number(archive_entry_rdevminor(entry)))
-        case 0o060000: return .blockDevice(major: number(archive_entry_rdevmajor(entry)), minor: number(archive_entry_rdevminor(entry)))
+        case 0o020000: return .characterDevice(major: major, minor: minor)
+        case 0o060000: return .blockDevice(major: major, minor: minor)
         case 0o120000: return .symbolicLink(target: bytes(archive_entry_symlink(entry)) ?? [])
         case 0o100000: return .regular
         default: throw .invalid("\(quoted(path)): unknown type of entry")
         }
     }
-
-    private func number(_ value: dev_t) -> UInt32 { UInt32(truncatingIfNeeded: value) }
 
     private func attributes(of entry: OpaquePointer) -> [(name: [UInt8], value: [UInt8])] {
         guard archive_entry_xattr_reset(entry) > 0 else { return [] }

@@ -84,8 +84,8 @@ extension ImageStore {
 }
 
 extension Ext4FileSystem {
-    /// An empty file system with a journal in a file that reads as zeros, which nobody needs to write then: groups are marked as not
-    /// yet used, their inode tables as zeroed, and the kernel has nothing to do in the background after the first mount.
+    /// An empty file system with a journal in a file that reads as zeros, which nobody needs to write then: groups are marked as
+    /// not yet used, their inode tables as zeroed, and the kernel has nothing to do in the background after the first mount.
     fileprivate convenience init(writableAt path: String, size: UInt64) throws(LayerFailure) {
         let blocks = size / 4096
         var parameters = ext2_super_block()
