@@ -16,46 +16,45 @@ extension LinuxGuests {
             var errors = ""
         }
 
+        // A machine boots for each of them: what goes together is in one.
         static let cases = [
-            Case(testDescription: "true ends with 0", command: ["true"]),
-            Case(testDescription: "false ends with 1", command: ["false"], status: 1),
             Case(testDescription: "a status is passed on", command: ["sh", "-c", "exit 42"], status: 42),
-            Case(testDescription: "a signal's death is 128 and its number", options: ["--init"], command: ["sh", "-c", "kill -9 $$"], status: 137),
+            Case(testDescription: "a signal's death is 128 and its number; --init stands before the process", options: ["--init"],
+                 command: ["sh", "-c", "[ $$ -ne 1 ] && echo second; kill -9 $$"], status: 137, output: "second\n"),
             Case(testDescription: "a command that is not there is 127", command: ["/no/such/program"], status: 127, errors: "/no/such/program"),
-            Case(testDescription: "a name that is nowhere in PATH is 127", command: ["no-such-program"], status: 127, errors: "no-such-program"),
             Case(testDescription: "a file that cannot be executed is 126", command: ["/etc/passwd"], status: 126, errors: "/etc/passwd"),
-            Case(testDescription: "a directory cannot be executed", command: ["/etc"], status: 126, errors: "/etc"),
-            Case(testDescription: "both streams come apart", command: ["sh", "-c", "echo out; echo err >&2"], output: "out\n", errors: "err\n"),
-            Case(testDescription: "the process is the first of its namespace", command: ["sh", "-c", "echo $$"], output: "1\n"),
-            Case(testDescription: "--init stands before the process", options: ["--init"],
-                 command: ["sh", "-c", "[ $$ -ne 1 ] && echo second"], output: "second\n"),
-            Case(testDescription: "--env and the image's environment", options: ["-e", "A=b c"], command: ["sh", "-c", "echo $A $PATH"],
-                 output: "b c /bin:/usr/bin\n"),
-            Case(testDescription: "--workdir is made", options: ["-w", "/new/place"], command: ["pwd"], output: "/new/place\n"),
-            Case(testDescription: "--hostname", options: ["--hostname", "box"], command: ["sh", "-c", "hostname; cat /etc/hostname"],
-                 output: "box\nbox\n"),
-            Case(testDescription: "--user by name, with its groups", options: ["-u", "app"], command: ["sh", "-c", "id -u; id -g; id -G"],
-                 output: "1000\n1000\n1000 2000\n"),
-            Case(testDescription: "--user by number", options: ["-u", "7:8"], command: ["sh", "-c", "id -u; id -g"], output: "7\n8\n"),
             Case(testDescription: "a user that the image does not know", options: ["-u", "nobody-here"], command: ["true"], status: 125,
                  errors: "nobody-here"),
-            Case(testDescription: "--read-only", options: ["--read-only"], command: ["sh", "-c", "touch /x 2>/dev/null || echo no"], output: "no\n"),
-            Case(testDescription: "--read-only leaves --tmpfs", options: ["--read-only", "--tmpfs", "/scratch:size=1m"],
-                 command: ["sh", "-c", "echo yes >/scratch/x && cat /scratch/x"], output: "yes\n"),
-            Case(testDescription: "--entrypoint", options: ["--entrypoint", "echo"], command: ["said"], output: "said\n"),
-            Case(testDescription: "--ulimit", options: ["--ulimit", "nofile=123:456"], command: ["sh", "-c", "ulimit -n; ulimit -Hn"],
-                 output: "123\n456\n"),
-            Case(testDescription: "--cap-drop all", options: ["--cap-drop", "all"],
-                 command: ["sh", "-c", "grep CapEff /proc/self/status | cut -f2"], output: "0000000000000000\n"),
-            Case(testDescription: "no new privileges", options: ["--security-opt", "no-new-privileges"],
-                 command: ["sh", "-c", "grep NoNewPrivs /proc/self/status | cut -f2"], output: "1\n"),
-            Case(testDescription: "--shm-size", options: ["--shm-size", "2m"],
-                 command: ["sh", "-c", "df -k /dev/shm | awk 'NR==2{print $2}'"], output: "2048\n"),
-            Case(testDescription: "--add-host", options: ["--add-host", "there:10.1.2.3"],
-                 command: ["sh", "-c", "grep -w there /etc/hosts"], output: "10.1.2.3\tthere\n"),
-            Case(testDescription: "what is written outside a container's reach stays so",
-                 command: ["sh", "-c", "cat /proc/kcore 2>/dev/null | head -c 1 | wc -c; echo 1 2>/dev/null >/proc/sys/kernel/panic || echo no"],
-                 output: "0\nno\n"),
+            Case(testDescription: "a container as it is without options", command: ["sh", "-c", """
+                 echo $$; echo out; echo err >&2; cat /proc/kcore 2>/dev/null | head -c 1 | wc -c
+                 echo 1 2>/dev/null >/proc/sys/kernel/panic || echo no
+                 """], output: "1\nout\n0\nno\n", errors: "err\n"),
+            Case(testDescription: "who and where the process is, and what it may do",
+                 options: ["-e", "A=b c", "-w", "/new/place", "--hostname", "box", "-u", "app", "--ulimit", "nofile=123:456", "--cap-drop", "all",
+                           "--security-opt", "no-new-privileges", "--shm-size", "2m", "--add-host", "there:10.1.2.3"],
+                 command: ["sh", "-c", """
+                     echo $A $PATH; pwd; hostname; cat /etc/hostname; id -u; id -g; id -G; ulimit -n; ulimit -Hn
+                     grep -E 'CapEff|NoNewPrivs' /proc/self/status | cut -f2; df -k /dev/shm | awk 'NR==2{print $2}'; grep -w there /etc/hosts
+                     """],
+                 output: """
+                     b c /bin:/usr/bin
+                     /new/place
+                     box
+                     box
+                     1000
+                     1000
+                     1000 2000
+                     123
+                     456
+                     0000000000000000
+                     1
+                     2048
+                     10.1.2.3\tthere
+
+                     """),
+            Case(testDescription: "--read-only leaves --tmpfs; --entrypoint",
+                 options: ["--read-only", "--tmpfs", "/scratch:size=1m", "--entrypoint", "sh"],
+                 command: ["-c", "touch /x 2>/dev/null || echo no; echo yes >/scratch/x && cat /scratch/x"], output: "no\nyes\n"),
         ]
 
         @Test("run --rm", arguments: cases)
@@ -92,12 +91,11 @@ extension LinuxGuests {
         func binds() throws {
             let directory = Container.root + "/bind"
             try makeDirectory(directory, permissions: 0o755)
-            let written = try Container.run(["-v", "\(directory):/data"], ["sh", "-c", "echo words >/data/file"])
-            #expect(written.status == 0, "\(written.errors)")
+            let outcome = try Container.run(["-v", "\(directory):/data", "-v", "\(directory):/kept:ro"],
+                                            ["sh", "-c", "echo words >/data/file; cat /kept/file; rm /kept/file"])
+            #expect(outcome.status != 0)
+            #expect(outcome.text == "words\n", "\(outcome.errors)")
             #expect(contents(ofSmallFile: directory + "/file") == Array("words\n".utf8))
-            let refused = try Container.run(["-v", "\(directory):/data:ro"], ["sh", "-c", "cat /data/file; rm /data/file"])
-            #expect(refused.status != 0)
-            #expect(refused.text == "words\n")
         }
 
         @Test("a process that takes too much memory is killed, and that is said")

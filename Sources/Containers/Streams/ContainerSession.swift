@@ -35,8 +35,9 @@ public final class ContainerSession: Sendable {
         }
     }
 
-    /// Sends standard input; waits while the process takes none.
+    /// Sends standard input; waits while the process takes none. Throws before the process runs: nobody would get it.
     public func send(_ input: [UInt8]) async throws(ContainerError) {
+        try requireStart()
         try await BlockingWork.run { [self] () throws(ContainerError) in
             var rest = input[...]
             while !rest.isEmpty {
@@ -47,7 +48,15 @@ public final class ContainerSession: Sendable {
         }
     }
 
-    public func endInput() throws(ContainerError) { try connection.send(.endOfInput) }
+    /// The process reads the end of its standard input. Throws before the process runs.
+    public func endInput() throws(ContainerError) {
+        try requireStart()
+        try connection.send(.endOfInput)
+    }
+
+    private func requireStart() throws(ContainerError) {
+        guard hasStarted else { throw .wrongState("container \(record.name): its process does not run yet") }
+    }
 
     public func resize(_ size: ProcessConfiguration.TerminalSize) throws(ContainerError) { try connection.send(.resize(size)) }
 

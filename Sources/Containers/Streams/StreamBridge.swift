@@ -16,6 +16,8 @@ public struct StreamBridge: Sendable {
     public var signals: SignalNumberQueue?
     /// Whether SIGTERM stops the container in order, as does every signal before the process runs, and the end of whoever takes its output.
     public var stopsContainer = false
+    /// Called on the bridge's thread when the process runs: what it is sent from now on it gets.
+    public var started: @Sendable () -> Void = {}
 
     public init(input: Int32? = nil, output: Int32? = nil, errors: Int32? = nil) {
         self.input = input
@@ -67,6 +69,7 @@ private struct BridgeLoop {
     }
 
     mutating func run() throws(ContainerError) -> StreamBridge.End {
+        if session.hasStarted { begin() }
         var poll = PollSet(capacity: 4)
         var isConnected = true
         while true {
@@ -79,7 +82,8 @@ private struct BridgeLoop {
             // A descriptor of which nothing is wanted would still report its end, again and again.
             let wantsMore = pending.isEmpty && isConnected
             poll.set(0, wantsMore || !outgoing.isEmpty ? connection.raw : nil, input: wantsMore, output: !outgoing.isEmpty)
-            poll.set(1, inputIsOpen && outgoing.isEmpty ? bridge.input : nil, input: true)
+            // What is sent before the process runs goes nowhere.
+            poll.set(1, inputIsOpen && outgoing.isEmpty && session.hasStarted ? bridge.input : nil, input: true)
             poll.set(2, bridge.signals?.raw, input: true)
             poll.set(3, pending.first?.target, output: true)
             poll.wait()
@@ -95,7 +99,7 @@ private struct BridgeLoop {
         // Answers to signals.
         if case .done = message { return nil }
         switch try session.event(message) {
-        case .started: break
+        case .started: begin()
         case .output(let bytes):
             if let target = bridge.output, !hasLostOutput { pending.append((target, bytes[...])) }
         case .errors(let bytes):
@@ -158,13 +162,23 @@ private struct BridgeLoop {
     private mutating func passSignals() throws(ContainerError) {
         while let number = bridge.signals?.next() {
             if number == Signal.windowChange.rawValue {
-                guard let raw = bridge.terminal, let size = TerminalSize(of: raw) else { continue }
-                outgoing += ClientMessage.resize(ProcessConfiguration.TerminalSize(columns: size.columns, rows: size.rows)).frame
+                if session.hasStarted { sendTerminalSize() }
             } else if bridge.stopsContainer, number == Signal.terminate.rawValue || !session.hasStarted {
                 outgoing += ClientMessage.stop(timeout: nil).frame
             } else if let number = UInt8(exactly: number) {
                 outgoing += ClientMessage.signal(number).frame
             }
         }
+    }
+
+    private mutating func begin() {
+        bridge.started()
+        // A change before now has reached nobody.
+        sendTerminalSize()
+    }
+
+    private mutating func sendTerminalSize() {
+        guard let raw = bridge.terminal, let size = TerminalSize(of: raw) else { return }
+        outgoing += ClientMessage.resize(ProcessConfiguration.TerminalSize(columns: size.columns, rows: size.rows)).frame
     }
 }

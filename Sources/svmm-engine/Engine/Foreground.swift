@@ -68,17 +68,20 @@ struct Foreground: Sendable {
         let mode = RawMode(hasTerminal && hasInput && isTerminal(0) ? 0 : nil)
         if hasTerminal {
             bridge.terminal = [1, 0, 2].first { isTerminal($0) }
-            if mode.isSet { bridge.detachKeys = detachKeys }
+            if mode.isPossible { bridge.detachKeys = detachKeys }
         }
+        // Until then Ctrl-C is a signal, and gives up the start.
+        bridge.started = mode.enter
         defer { mode.restore() }
         return try await session.bridge(bridge)
     }
 }
 
-/// A terminal in raw mode, until it is restored.
+/// A terminal's raw mode, until it is restored.
 final class RawMode: Sendable {
     private let raw: Int32
     private let saved: TerminalMode?
+    private let isEntered = Atomic<Bool>(false)
 
     init(_ raw: Int32?) {
         self.raw = raw ?? -1
@@ -87,12 +90,19 @@ final class RawMode: Sendable {
             return
         }
         saved = mode
-        mode.transparent().apply(to: raw)
     }
 
-    var isSet: Bool { saved != nil }
+    var isPossible: Bool { saved != nil }
 
-    func restore() { saved?.apply(to: raw) }
+    func enter() {
+        guard let saved else { return }
+        isEntered.store(true, ordering: .releasing)
+        saved.transparent().apply(to: raw)
+    }
+
+    func restore() {
+        if isEntered.exchange(false, ordering: .acquiringAndReleasing) { saved?.apply(to: raw) }
+    }
 
     deinit { restore() }
 }
