@@ -26,6 +26,9 @@ public enum AgentChannel {
         return (1...maximumFrame).contains(size) ? size : nil
     }
 
+    /// Bytes of `AgentMessage.kernelLog`.
+    public static let maximumKernelLog = 128 << 10
+
     static func frame(_ body: (inout WireEncoder) -> Void) -> [UInt8] {
         var message = WireEncoder()
         body(&message)

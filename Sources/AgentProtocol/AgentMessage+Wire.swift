@@ -25,6 +25,9 @@ extension AgentMessage {
             case .note(let text):
                 encoder.encode(6 as UInt8)
                 encoder.encode(text)
+            case .kernelLog(let bytes):
+                encoder.encode(7 as UInt8)
+                encoder.encode(bytes)
             }
         }
     }
@@ -42,6 +45,7 @@ extension AgentMessage {
             case 4: return .stopping
             case 5: return .outOfMemory(count: try decoder.decode(UInt32.self))
             case 6: return .note(try decoder.decodeText())
+            case 7: return .kernelLog(try decoder.decodeBytes(limit: AgentChannel.maximumKernelLog))
             case let other: throw .invalidValue(offset: offset, found: UInt64(other))
             }
         }

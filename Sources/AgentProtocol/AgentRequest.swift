@@ -46,6 +46,9 @@ public enum AgentMessage: Equatable, Sendable {
     case outOfMemory(count: UInt32)
     /// A line for the monitor's log.
     case note(String)
+    /// What the kernel has logged until the main process was started, once, for the console: printed there line by line it would hold
+    /// up the boot. At most `AgentChannel.maximumKernelLog` bytes, the newest.
+    case kernelLog([UInt8])
 }
 
 public enum AgentReply: Equatable, Sendable {
@@ -101,8 +104,6 @@ public struct AgentStatistics: Equatable, Sendable {
     public var outOfMemoryKills: UInt64 = 0
 
     public init() {}
-
-
 
     /// In the order of their declaration.
     var values: [UInt64] {

@@ -12,6 +12,9 @@ public protocol ContainerMachine: AnyObject {
     /// Nothing is left to be done: the control loop ends soon.
     func finish(status: Int32, message: String)
 
+    /// Adds to what the guest prints.
+    func printOnConsole(_ bytes: [UInt8])
+
     /// Bytes of this process that are in memory, the guest's RAM included; nil when the kernel does not say.
     func residentBytes() -> UInt64?
 }

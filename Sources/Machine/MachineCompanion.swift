@@ -53,6 +53,11 @@ extension Supervisor {
         finish(status, message)
     }
 
+    /// Adds to what the guest prints.
+    public func printOnConsole(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { console?.print($0) }
+    }
+
     /// Bytes of this process that are in memory, the guest's RAM included; nil when the kernel does not say.
     public func residentBytes() -> UInt64? {
         residentMemory?.bytes()

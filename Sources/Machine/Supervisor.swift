@@ -27,6 +27,9 @@ public final class Supervisor {
     /// Whether a companion wants a machine to run.
     var isMachineWanted = true
 
+    /// Bytes of a companion's machine's console that are kept: many times what a boot says, and no way to fill a disk.
+    private static let companionConsoleLimit = 4 << 20
+
     public init(_ description: MachineDescription) throws(MachineError) {
         self.description = description
         // The signals are blocked before the first thread is made, so that no thread is ever interrupted by them.
@@ -75,7 +78,8 @@ public final class Supervisor {
         let network = prepared.network
         try Self.setUp { () throws(Errno) in try network.supervise(on: loop) }
         let commands = commands
-        let console = try Console(description.console) { commands.post($0) }
+        // Nobody looks after a companion's file.
+        let console = try Console(description.console, fileLimit: companion == nil ? .max : Self.companionConsoleLimit) { commands.post($0) }
         self.console = console
         try companion?.begin(with: self, vsockPath: prepared.vsock?.listenPath)
         while result == nil {

@@ -60,6 +60,7 @@ extension Agent {
             case .started:
                 process.state = .running
                 answer(request, .done)
+                if process.number == 0 { tellKernelLog() }
             case .failed(let failure):
                 // Its number is free. What is left of it is reaped without a word.
                 process.close()
@@ -73,6 +74,16 @@ extension Agent {
         process.close()
         processes[process.number] = nil
         control.send(.exited(process: process.number, status: status, wasOutOfMemory: wasOutOfMemory))
+    }
+
+    /// What the kernel has logged so far, without the priorities.
+    private func tellKernelLog() {
+        var text = [UInt8](repeating: 0, count: AgentChannel.maximumKernelLog)
+        // SYSLOG_ACTION_READ_ALL of syslog(2)
+        let count = text.withUnsafeMutableBytes { klogctl(3, $0.baseAddress?.assumingMemoryBound(to: CChar.self), Int32($0.count)) }
+        guard count > 0 else { return }
+        text.removeSubrange(Int(count)...)
+        control.send(.kernelLog(KernelLog.plain(text)))
     }
 
     /// Takes leave of all processes that have ended, those that nobody else is left to reap included.

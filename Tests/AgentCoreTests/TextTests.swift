@@ -110,6 +110,14 @@ struct TextTests {
         #expect(throws: FrameReader.BadLength.self) { try reader.next() }
     }
 
+    @Test("the kernel's log loses its priorities, and nothing else")
+    func kernelLog() {
+        let log = "<6>[    0.0] one <2> three\n<14>[    0.1] two\nno priority\n<lost\n\n<4>unfinished"
+        #expect(KernelLog.plain(Array(log.utf8)) == Array("[    0.0] one <2> three\n[    0.1] two\nno priority\n<lost\n\nunfinished".utf8))
+        #expect(KernelLog.plain([]) == [])
+        #expect(KernelLog.plain(Array("<".utf8)) == Array("<".utf8))
+    }
+
     @Test("texts are cut between characters")
     func clipping() {
         #expect(ClippedText.clip("abc", 3) == "abc")

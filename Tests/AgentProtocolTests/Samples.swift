@@ -76,6 +76,6 @@ enum Samples {
         .reply(request: 2, .failed(AgentFailure(.commandNotFound, "no such thing"))), .reply(request: 3, .statistics(statistics)),
         .reply(request: 4, .processes([entry, entry])), .reply(request: .max, .processes([])),
         .reply(request: 5, .status(PathStatus(mode: 0o100644, size: .max, target: "x"))),
-        .exited(process: 7, status: 137, wasOutOfMemory: true), .stopping, .outOfMemory(count: 3), .note("a line"),
+        .exited(process: 7, status: 137, wasOutOfMemory: true), .stopping, .outOfMemory(count: 3), .note("a line"), .kernelLog(Array("[    0.1] words\n".utf8)),
     ]
 }

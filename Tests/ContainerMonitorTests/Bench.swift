@@ -194,6 +194,13 @@ final class FakeMachine: ContainerMachine, @unchecked Sendable {
 
     func residentBytes() -> UInt64? { 4321 }
 
+    /// What the guest's console has been given.
+    let printed = Mutex<[UInt8]>([])
+
+    func printOnConsole(_ bytes: [UInt8]) {
+        printed.withLock { $0 += bytes }
+    }
+
     private func note(_ request: MachineRequest) {
         requests.withLock { $0.append(request) }
         news?.signal()

@@ -125,7 +125,9 @@ struct HostileAgentTests {
         let (agent, _) = try bench.run()
         for _ in 0..<1000 { try agent.send(.note(Self.text + "\u{1B}[2J\nsvmm: forged")) }
         for count in 1...200 as ClosedRange<UInt32> { try agent.send(.outOfMemory(count: count)) }
+        try agent.send(.kernelLog(Array("[ 0.0] Linux\n".utf8)))
         try bench.settle()
+        #expect(bench.machine.printed.withLock { $0 } == Array("[ 0.0] Linux\n".utf8))
         #expect(bench.eventNames() == ["start", "oom"])
         #expect(Text.line("a\u{1B}[2J\nb") == "a [2J b")
         var limit = NoteLimit()

@@ -27,6 +27,7 @@ final class AgentHost {
     private(set) var isStopping = false
     private(set) var outOfMemoryCount: UInt32 = 0
     private(set) var notes: [String] = []
+    private(set) var kernelLog = ""
     /// Whether the agent has ended the connection.
     private(set) var hasEnded = false
 
@@ -137,6 +138,7 @@ final class AgentHost {
         case .stopping: isStopping = true
         case .outOfMemory(let count): outOfMemoryCount = count
         case .note(let text): notes.append(text)
+        case .kernelLog(let bytes): kernelLog = String(decoding: bytes, as: UTF8.self)
         }
     }
 

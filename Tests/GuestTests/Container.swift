@@ -25,7 +25,7 @@ enum Container {
     }
 
     /// The variables that are missing; Tools/run-tests sets them.
-    static let missingVariables = ["SVMM_CONTAINER_TESTS", "SVMM_AGENT", "SVMM_IMAGE_BUSYBOX", "SVMM_IMAGE_DEBIAN"].filter { variable($0).isEmpty }
+    static let missingVariables = ["SVMM_AGENT", "SVMM_IMAGE_BUSYBOX", "SVMM_IMAGE_DEBIAN"].filter { variable($0).isEmpty }
 
     /// Where all that the containers leave behind is: the run's own directory, in memory.
     static let root: String = {
@@ -102,6 +102,6 @@ enum Container {
 extension Trait where Self == ConditionTrait {
     static var needsImages: Self {
         .enabled(if: Container.missingVariables.isEmpty,
-                 "waits for SVMM_CONTAINER_TESTS=1; Tools/run-tests sets \(Container.missingVariables.joined(separator: ", "))")
+                 "Tools/run-tests runs it, and sets \(Container.missingVariables.joined(separator: ", "))")
     }
 }

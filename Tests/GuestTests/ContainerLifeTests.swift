@@ -60,9 +60,11 @@ extension LinuxGuests {
                 #expect(try Container.command("exec", "-u", "app", "-w", "/tmp", "-e", "A=1", name, "sh", "-c", "id -u; pwd; echo $A") == "1000\n/tmp\n1\n")
                 #expect(try Container.outcome(["exec", "-i", name, "cat"], input: Array("through".utf8)).text == "through")
                 // The container's own end takes what joined it along.
-                let longer = try Container.start(["exec", name, "sleep", "1000"])
+                let longer = try Container.start(["exec", name, "sh", "-c", "echo joined; sleep 1000"])
+                try longer.output.wait(for: "joined")
                 try Container.command("stop", name)
-                #expect(try longer.waitForEnd() == .exited(137))
+                let end = try longer.waitForEnd()
+                #expect(end == .exited(137))
             }
         }
 

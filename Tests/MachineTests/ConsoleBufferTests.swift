@@ -109,3 +109,16 @@ struct ConsoleBufferTests {
         #expect(buffer.take(limit: 1) == nil)
     }
 }
+
+@Suite("Console in a file")
+struct ConsoleFileTests {
+    @Test("a file takes as much as it may, and the rest goes nowhere", arguments: [(4, "abcd"), (9000, "abcdefgh"), (Int.max, "abcdefgh")])
+    func limit(_ limit: Int, _ kept: String) throws {
+        let directory = TemporaryDirectory()
+        let path = directory.path + "/console"
+        let console = try Console(.file(path), fileLimit: limit) { _ in }
+        for byte in "abcdefgh".utf8 { console.print(byte) }
+        #expect(console.close() == 0)
+        #expect(String(decoding: contents(ofSmallFile: path) ?? [], as: UTF8.self) == kept)
+    }
+}

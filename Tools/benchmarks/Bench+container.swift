@@ -71,7 +71,7 @@ struct ContainerBenchmark: ParsableCommand {
         for _ in 0..<min(runs, 5) {
             _ = try bench.runner.run(svmm("container", "run", "-d", "--name", name, "--network", "none", image, "sleep", "1000"))
             let words = try bench.runner.run(
-                svmm("container", "stats", "--no-stream", "--format", "{{.ResidentBytes}} {{.MemoryBytes}}", name)
+                svmm("container", "stats", "--no-stream", "--format", "{{.MemBytes}} {{.GuestMemBytes}}", name)
             ).output.split(whereSeparator: \.isWhitespace)
             _ = try bench.runner.run(svmm("container", "rm", "-f", name))
             guard words.count == 2, let resident = Double(words[0]), let used = Double(words[1]), resident > used else {

@@ -34,6 +34,7 @@ extension ContainerMonitor {
             outOfMemoryCount = count
         case .note(let text):
             if let line = notes.take(Text.line(text)) { Self.note("agent: \(line)") }
+        case .kernelLog(let bytes): machine?.printOnConsole(bytes)
         }
     }
 

@@ -24,8 +24,12 @@ final class Console: Sendable {
 
     /// Opens the console's file, socket or terminal and starts its threads.
     ///
-    /// - Parameter command: called on a thread of the console's.
-    init(_ description: ConsoleDescription, command: @escaping @Sendable (ConsoleCommand) -> Void) throws(MachineError) {
+    /// - Parameters:
+    ///   - fileLimit: bytes that a file takes; the rest goes nowhere.
+    ///   - command: called on a thread of the console's.
+    init(
+        _ description: ConsoleDescription, fileLimit: Int = .max, command: @escaping @Sendable (ConsoleCommand) -> Void
+    ) throws(MachineError) {
         isOnStandardIO = description == .standardIO
         switch description {
         case .standardIO:
@@ -41,7 +45,7 @@ final class Console: Sendable {
             let file = try Self.openOutput(path)
             let raw = file.raw
             self.file = consume file
-            try Self.run("console-out", Self.writer(buffer, to: raw))
+            try Self.run("console-out", Self.writer(buffer, to: raw, limit: fileLimit))
         case .unixSocket(let path):
             terminal = nil
             file = nil
@@ -125,9 +129,13 @@ final class Console: Sendable {
     /// What a pipe takes whole or not at all (PIPE_BUF), so that it is known how much of it was lost.
     private static let writeLimit = 4096
 
-    private static func writer(_ buffer: ConsoleBuffer, to raw: Int32) -> @Sendable () -> Void {
+    private static func writer(_ buffer: ConsoleBuffer, to raw: Int32, limit: Int = .max) -> @Sendable () -> Void {
         {
-            while let bytes = buffer.take(limit: writeLimit) {
+            var room = limit
+            while let taken = buffer.take(limit: writeLimit) {
+                let bytes = taken.prefix(room)
+                room -= bytes.count
+                if bytes.isEmpty { continue }
                 // A reader that has gone, or a full disk, is no reason to stop the guest.
                 let lost = bytes.count - bytes.withUnsafeBytes { writeWhatFits(raw, $0) }
                 if lost > 0 { buffer.reportLost(lost) }

@@ -43,6 +43,11 @@ public struct Platform: Hashable, Sendable, Codable, CustomStringConvertible {
         }
     }
 
+    /// Whether an image that says this of itself can be meant. Some say nothing.
+    public func accepts(_ found: Platform) -> Bool {
+        (found.os.isEmpty || found.os == os) && (found.architecture.isEmpty || found.architecture == architecture)
+    }
+
     /// How well an image for `offered` suits where this one is wanted: the highest wins; nil where it does not run.
     ///
     /// amd64's variants are the levels v1 to v4 of the x86-64 ABI, each with instructions that the ones below it lack.

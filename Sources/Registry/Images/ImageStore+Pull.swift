@@ -62,13 +62,6 @@ extension RegistryError {
     }
 }
 
-extension Platform {
-    /// Whether an image that says this of itself can be meant. Some say nothing.
-    func accepts(_ found: Platform) -> Bool {
-        (found.os.isEmpty || found.os == os) && (found.architecture.isEmpty || found.architecture == architecture)
-    }
-}
-
 /// One pull.
 struct ImagePuller: Sendable {
     let client: RegistryClient

@@ -49,7 +49,10 @@ extension Engine {
 
     private func find(_ name: String, _ options: ContainerImageOptions) async throws -> StoredImage {
         if let source = ImageSource(name) {
-            guard let image = try images.load(source, platform: options.platformOption.platform).first else { throw ImageError.noSuchImage(name) }
+            let wanted = options.platformOption.platform
+            guard let image = try images.load(source, platform: wanted).first else { throw ImageError.noSuchImage(name) }
+            let found = image.configuration.platform
+            guard wanted.accepts(found) else { throw ImageError.noSuchPlatform(image: name, wanted: wanted, available: ["\(found)"]) }
             return image
         }
         let platform = options.platformOption.platform
