@@ -19,7 +19,7 @@ PACKAGES_RIG = qemu-system-x86 busybox-static kmod
 PACKAGES_TEST = acpica-tools passt iproute2 e2fsprogs fio iperf3 docker-registry skopeo umoci buildah apache2-utils openssl \
 	busybox-static debootstrap curl redis-tools
 
-.PHONY: all setup build conformance kernel demo test bench fuzz install clean payloads
+.PHONY: all setup build conformance kernel demo test soak bench fuzz install clean payloads
 
 all: build
 
@@ -48,6 +48,10 @@ demo: setup
 
 test: setup
 	@Tools/run-tests
+
+# Containers under load, for hours: 1,000 one after the other, 20 at once, 200 that are killed somehow.
+soak: setup
+	@Tools/run-tests soak
 
 bench: build payloads
 	@Tools/bench start

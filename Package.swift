@@ -120,7 +120,7 @@ let package = Package(
         .testTarget(name: "ContainerMonitorTests",
                     dependencies: ["ContainerMonitor", "ContainerProtocol", "AgentProtocol", "Wire", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
-        .testTarget(name: "CommandLineTests", dependencies: ["svmm", "svmm-engine", "CommandSupport", "Containers", "Registry", "MachineProtocol",
+        .testTarget(name: "CommandLineTests", dependencies: ["svmm", "svmm-engine", "CommandSupport", "LinuxSystem", "Containers", "Registry", "MachineProtocol",
                                    .product(name: "ArgumentParser", package: "swift-argument-parser")],
                     swiftSettings: strict),
         // The programs are built with the tests, which start them.

@@ -11,7 +11,7 @@ extension ParsableCommand {
     package static func runAsRoot(usageStatus: Int32, arguments: [String]? = nil, _ run: (inout any ParsableCommand) throws -> Void,
                                   failureStatus: (any ParsableCommand) -> Int32?) -> Never {
         if let argument = CommandLine.arguments.first(where: { $0.contains("\u{FFFD}") }) {
-            printErrorLine("svmm: argument '\(argument)': not UTF-8; rename the file or use another name for it")
+            printErrorLine("svmm: argument '\(visible(argument))': not UTF-8; rename the file or use another name for it")
             CurrentProcess.exitNow(usageStatus)
         }
         var own: Int32?
@@ -22,26 +22,26 @@ extension ParsableCommand {
         } catch {
             let status = exitCode(for: error)
             guard !status.isSuccess else {
-                printLine(fullMessage(for: error))
-                CurrentProcess.exitNow(0)
+                StandardOutput.print(fullMessage(for: error))
+                CurrentProcess.exitNow(StandardOutput.end(failing: usageStatus))
             }
             let text = message(for: error)
             if status == .validationFailure {
-                printErrorLine("svmm: \(oneLine(text)); see \(helpfulCommand) --help")
+                printErrorLine("svmm: \(oneLine(text)); see \(helpfulCommand(arguments)) --help")
                 CurrentProcess.exitNow(usageStatus)
             }
             if !text.isEmpty { printErrorLine("svmm: \(oneLine(text))") }
             if let own, status == .failure, !(error is ExitCode) { CurrentProcess.exitNow(own) }
             CurrentProcess.exitNow(status.rawValue)
         }
-        CurrentProcess.exitNow(0)
+        CurrentProcess.exitNow(StandardOutput.end(failing: own ?? usageStatus))
     }
 
     /// As much of what was typed as are commands' names.
-    private static var helpfulCommand: String {
+    private static func helpfulCommand(_ arguments: [String]?) -> String {
         var words = ["svmm"]
         var commands = configuration.subcommands + configuration.groupedSubcommands.flatMap { $0.subcommands }
-        for word in CommandLine.arguments.dropFirst() {
+        for word in arguments ?? Array(CommandLine.arguments.dropFirst()) {
             guard let next = commands.first(where: { $0.isCalled(word) }) else { break }
             words.append(word)
             commands = next.configuration.subcommands
@@ -53,8 +53,4 @@ extension ParsableCommand {
     package static func isCalled(_ word: String) -> Bool {
         _commandName == word || configuration.aliases.contains(word)
     }
-}
-
-private func oneLine(_ text: String) -> String {
-    text.split(whereSeparator: \.isNewline).joined(separator: "; ")
 }

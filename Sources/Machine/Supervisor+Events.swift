@@ -22,7 +22,8 @@ extension Supervisor {
             }
             _ = try loop.watch(panicTimer.raw, for: .readable) { [unowned self] _ in
                 panicTimer.take()
-                machine?.endAfterPanic()
+                // Not the one that has taken its place.
+                if let machine, machine.hasPanicked { machine.endAfterPanic() }
             }
         }
     }

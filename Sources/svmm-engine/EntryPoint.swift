@@ -14,7 +14,7 @@ struct EngineProgram: ParsableCommand {
 
     /// Wrong usage ends with 125 like every other error of svmm's own, as with podman and Docker.
     static func main() {
-        let arguments = ImageCommands.spelledOut(CommandLine.arguments.dropFirst())
+        let arguments = CommandWords.spelledOut(CommandLine.arguments.dropFirst())
         runAsRoot(usageStatus: EngineStatus.failure, arguments: arguments) { command in
             if let command = command as? any EngineCommand {
                 try runToEnd(command)

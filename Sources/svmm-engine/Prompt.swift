@@ -14,6 +14,8 @@ enum Prompt {
 
         static let noTerminal = Failure(
             description: "standard input is no terminal to ask for user and password: give --username and --password-stdin")
+        static let noAnswer = Failure(
+            description: "standard input is no terminal to ask on, and has no answer: expected y, or --force to go without asking")
         static let interrupted = Failure(description: "interrupted")
         static let ended = Failure(description: "standard input has ended")
         static let tooLong = Failure(description: "standard input: more than 65536 bytes, which no password has")
@@ -24,15 +26,29 @@ enum Prompt {
     static func line(_ question: String, default standard: String?) throws -> String {
         guard isTerminal(input) else { throw Failure.noTerminal }
         write(question)
+        guard let text = try line() else { throw Failure.ended }
+        return text.isEmpty ? standard ?? "" : text
+    }
+
+    /// Whether a line of the terminal, or of what standard input is else, begins with a y.
+    static func confirm(_ question: String) throws -> Bool {
+        write("\(question) Go on? [y/N] ")
+        let answer = try? line()
+        // Nobody has ended the question's line.
+        if !isTerminal(input) { write("\n") }
+        guard let answer else { throw isTerminal(input) ? Failure.ended : Failure.noAnswer }
+        return answer.lowercased().hasPrefix("y")
+    }
+
+    /// A line without its end; nil where the input has ended before it.
+    private static func line() throws -> String? {
         var line: [UInt8] = []
-        while true {
-            guard let byte = try byte() else { throw Failure.ended }
-            if byte == UInt8(ascii: "\n") { break }
+        while let byte = try byte() {
+            if byte == UInt8(ascii: "\n") { return try text(line) }
             guard line.count < limit else { throw Failure.tooLong }
             line.append(byte)
         }
-        let text = try text(line)
-        return text.isEmpty ? standard ?? "" : text
+        return line.isEmpty ? nil : try text(line)
     }
 
     /// A line that is not shown. The terminal is as it was afterwards, also when Ctrl-C ends the question.

@@ -135,11 +135,11 @@ final class Agent {
             return .done
         case .archive(let path, let stream):
             let sandbox = try requireSandbox()
-            try startJob(number) {() throws(AgentFailure) in try sandbox.archive(path, to: stream) }
+            try startJob(number, sandbox) {() throws(AgentFailure) in try sandbox.archive(path, to: stream) }
             return nil
         case .extract(let path, let stream):
             let sandbox = try requireSandbox()
-            try startJob(number) {() throws(AgentFailure) in try sandbox.extract(path, from: stream) }
+            try startJob(number, sandbox) {() throws(AgentFailure) in try sandbox.extract(path, from: stream) }
             return nil
         case .status(let path): return .status(try requireSandbox().status(path))
         case .setTime(let time):
@@ -151,10 +151,10 @@ final class Agent {
         }
     }
 
-    private func startJob(_ request: UInt32, _ work: () throws(AgentFailure) -> Void) throws(AgentFailure) {
+    private func startJob(_ request: UInt32, _ sandbox: Sandbox, _ work: () throws(AgentFailure) -> Void) throws(AgentFailure) {
         guard jobs.count < Self.maximumJobs else { throw AgentFailure(.failed, "\(jobs.count) archives are under way, no more are possible") }
         jobCount &+= 1
-        jobs[jobCount] = try Job(jobCount, request, loop, work)
+        jobs[jobCount] = try Job(jobCount, request, loop, keeping: [sandbox.root], work)
     }
 
     private func running(_ number: UInt32) throws(AgentFailure) -> ContainerProcess {

@@ -171,8 +171,14 @@ struct Extractor {
     private func makeNode(_ entry: TarEntry, _ name: [UInt8], _ parent: Int32, _ type: UInt32, _ device: dev_t) throws(AgentFailure) {
         try replace(entry, name, parent) { mknodat(parent, $0, type | entry.mode, device) }
         setOwner(entry, name, parent)
-        // The process's mask and the change of the owner took something away.
-        _ = CPath(name) { fchmodat(parent, $0, mode_t(entry.mode), 0) }
+        // The process's mask and the change of the owner took something away. The container may have put a link there meanwhile, which
+        // would be followed in the agent's own root.
+        let node = CPath(name) { agent_openat(parent, $0, AGENT_O_PATH | O_NOFOLLOW, 0) }
+        guard node >= 0 else { return }
+        defer { close(node) }
+        var status = stat()
+        guard fstat(node, &status) == 0, UInt32(status.st_mode) & 0o170000 == type else { return }
+        _ = chmod("/proc/self/fd/\(node)", mode_t(entry.mode))
     }
 
     private func makeLink(_ entry: TarEntry, _ name: [UInt8], _ parent: Int32, _ target: [UInt8]) throws(AgentFailure) {

@@ -8,7 +8,9 @@ final class Job {
     private var reported: [UInt8] = []
 
     /// Starts the child. What `work` throws becomes the answer.
-    init(_ number: UInt32, _ request: UInt32, _ loop: Loop, _ work: () throws(AgentFailure) -> Void) throws(AgentFailure) {
+    ///
+    /// - Parameter kept: the descriptors that it needs.
+    init(_ number: UInt32, _ request: UInt32, _ loop: Loop, keeping kept: [Int32], _ work: () throws(AgentFailure) -> Void) throws(AgentFailure) {
         self.number = number
         self.request = request
         let report: (read: Int32, write: Int32)
@@ -20,6 +22,7 @@ final class Job {
         channel = Channel(owning: report.read, .job(number), loop)
         let child = agent_clone(0, -1)
         if child == 0 {
+            closeAll(except: kept + [report.write])
             // Before the agent, and before the container: this can be asked for again.
             try? writeFile("/proc/self/oom_score_adj", "1000")
             do throws(AgentFailure) {

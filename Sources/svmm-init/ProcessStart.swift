@@ -50,13 +50,7 @@ struct ProcessStart {
     private func closeOthers() {
         var kept = ends + [report]
         if case .joining(let mounts, let cgroup) = place { kept += [mounts, cgroup] }
-        kept.sort()
-        var next: UInt32 = 3
-        for file in kept.compactMap({ UInt32(exactly: $0) }) where file >= next {
-            if file > next { _ = agent_close_range(next, file - 1) }
-            next = file + 1
-        }
-        _ = agent_close_range(next, UInt32.max)
+        closeAll(except: kept)
     }
 
     private func setLimits() throws(AgentFailure) {

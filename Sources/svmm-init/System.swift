@@ -159,3 +159,13 @@ extension stat {
         }
     }
 }
+
+/// Closes all descriptors but 0, 1, 2 and these: a child that goes on without exec(2) must hold nobody's pipe open.
+func closeAll(except kept: [Int32]) {
+    var next: UInt32 = 3
+    for file in kept.sorted().compactMap({ UInt32(exactly: $0) }) where file >= next {
+        if file > next { _ = agent_close_range(next, file - 1) }
+        next = file + 1
+    }
+    _ = agent_close_range(next, UInt32.max)
+}

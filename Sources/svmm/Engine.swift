@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import LinuxSystem
 import MachineProtocol
 
@@ -11,12 +12,20 @@ enum Engine {
         "container", "containers", "image", "images", "registry", "system", "events",
         "run", "create", "start", "stop", "restart", "kill", "rm", "delete", "remove", "exec", "attach", "logs", "ls", "list", "ps", "inspect",
         "wait", "cp", "top", "rename", "pause", "unpause", "export",
+        "pull", "push", "rmi", "tag", "save", "load", "login", "logout", "info",
     ]
 
-    /// Becomes the engine with the words that svmm was called with: same process, so signals, terminal and exit status are the caller's.
-    static func become() -> Never {
+    /// What the engine is to be called with for what svmm was called with; nil: nothing of the engine's. Help comes from who knows it.
+    static func arguments(for arguments: [String]) -> [String]? {
+        if let word = arguments.first, words.contains(word) { return arguments }
+        guard arguments.first == "help", arguments.count > 1, words.contains(arguments[1]) else { return nil }
+        return arguments.dropFirst() + ["--help"]
+    }
+
+    /// Becomes the engine: same process, so signals, terminal and exit status are the caller's.
+    static func become(_ arguments: [String] = Array(CommandLine.arguments.dropFirst())) -> Never {
         do throws(Errno) {
-            try Parts.become(name, arguments: Array(CommandLine.arguments.dropFirst()))
+            try Parts.become(name, arguments: arguments)
         } catch {
             printErrorLine("svmm: \(name): \(error); it is installed beside svmm or in ../libexec/svmm")
             CurrentProcess.exitNow(125)
@@ -52,4 +61,11 @@ struct SystemWord: EngineWord {
 struct EventsWord: EngineWord {
     static let configuration = CommandConfiguration(
         commandName: "events", abstract: "Show what happens to containers, as it happens.")
+}
+
+/// As podman and Docker spell `svmm --version`.
+struct VersionWord: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "version", abstract: "Show the version.")
+
+    func run() { StandardOutput.print(versionText) }
 }

@@ -8,8 +8,12 @@ struct SVMM: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "svmm",
         abstract: "Run virtual machines and containers on Linux KVM.",
-        discussion: "The commands of svmm container, such as run, ps or logs, need no container before them.",
+        discussion: """
+            The commands of svmm container, such as run, ps or logs, need no container before them; pull, push, rmi, tag, save, load, login, \
+            logout and info are those of svmm image, registry and system.
+            """,
         version: versionText,
+        subcommands: [VersionWord.self],
         groupedSubcommands: [
             CommandGroup(name: "Virtual machines", subcommands: [
                 Boot.self, DiskCommands.self, NetCommands.self, ShareCommands.self, VsockCommands.self, Balloon.self, Stats.self,
@@ -22,7 +26,7 @@ struct SVMM: ParsableCommand {
 
     static func main() {
         // A program of its own, so that machines start without what containers need.
-        if let word = CommandLine.arguments.dropFirst().first, Engine.words.contains(word) { Engine.become() }
+        if let arguments = Engine.arguments(for: Array(CommandLine.arguments.dropFirst())) { Engine.become(arguments) }
         runAsRoot(usageStatus: ExitStatus.usage) { try $0.run() } failureStatus: { _ in nil }
     }
 }

@@ -52,14 +52,16 @@ struct ContainerOptionTests {
 
     @Test("what is wrong is refused, with its option and what was expected", arguments: [
         ["-p", "0:80"], ["-p", "80:"], ["-p", "65536:1"], ["-p", "1-3:1-2"], ["-p", "80/sctp"], ["-p", "a:1:1"], ["-p", "[::1]80:80"], ["-p", ":::"],
+        ["-p", "999.1.1.1:1:1"], ["-p", "1.:1:1"], ["-p", "127.0.0.01:1:1"], ["-p", "[:::]:1:1"], ["-p", "[1:2:3:4:5:6:7:8:9]:1:1"], ["-p", "[12345::]:1:1"],
         ["-v", "name:/b"], ["-v", "/a"], ["-v", "/a:b"], ["-v", "/a:/"], ["-v", "/a:/../b"], ["-v", "/a:/b:maybe"], ["-v", "/a:/b:ro:rw"], ["-v", ""],
         ["--mount", "type=bind,destination=/b"], ["--mount", "type=volume,source=v,destination=/b"], ["--mount", "type=bind,source=/a"],
         ["--mount", "type=bind,source=/a,destination=/b,color=red"], ["--mount", "type=tmpfs,source=/a,destination=/b"], ["--mount", "type=bind,src=/a,source=/a,dst=/b"],
         ["--tmpfs", "b"], ["--tmpfs", "/b:size=x"], ["--tmpfs", "/b:mode=9"], ["--tmpfs", "/b:loud"],
         ["--network", "host"], ["--network", "mynet"], ["-m", "1m"], ["-m", "65g"], ["-m", "100000001"], ["-m", "x"], ["--cpus", "0"], ["--cpus", "1.5"], ["--cpus", "65"],
         ["--ulimit", "nofile"], ["--ulimit", "tea=1"], ["--ulimit", "nofile=2:1"], ["--ulimit", "nofile=a"], ["--restart", "sometimes"], ["--restart", "on-failure:x"],
-        ["--security-opt", "seccomp=x"], ["--stop-timeout", "-1"], ["--add-host", "a"], ["--add-host", "a:b"], ["--add-host", ":1.2.3.4"],
+        ["--security-opt", "seccomp=x"], ["--stop-timeout", "-1"], ["--add-host", "a"], ["--add-host", "a:b"], ["--add-host", "a:::::"], ["--add-host", "a:1.2.3"], ["--add-host", "a:1::2::3"], ["--add-host", ":1.2.3.4"],
         ["--health-interval", "0s"], ["--health-interval", "5"], ["--health-retries", "0"], ["--pids-limit", "-2"], ["--shm-size", "1x"], ["--pull", "sometimes"], ["--platform", "a/b/c/d"],
+        ["--root", ""], ["--max-unpacked", "0"], ["--max-unpacked", "much"], ["--security-opt", "apparmor=mine"],
     ])
     func refused(words: [String]) {
         #expect(throws: (any Error).self) { _ = try ContainerOptions.parse(words + ["img"]) }
@@ -68,9 +70,38 @@ struct ContainerOptionTests {
     @Test("what only shows when it is put together is refused as well", arguments: [
         ["--dns", "here"], ["-e", "=x"], ["--env-file", "/nonexistent/env"], ["-l", "=x"], ["--sysctl", "a"], ["--sysctl", "a..b=1"], ["--log-driver", "journald"],
         ["--log-opt", "max-size=1"], ["--log-opt", "max-file=0"], ["--log-opt", "path=/x"], ["--entrypoint", "[a]"], ["--entrypoint", #"["a",]"#], ["--health-cmd", ""],
+        ["--dns", "1.2.3"], ["--dns-search", "a b"], ["--dns-search", "a\nnameserver 1.2.3.4"], ["--dns-option", "ndots:1\n"], ["--kernel", "/dev/null"], ["--kernel", "/nonexistent/k"],
+        ["--kernel", "/"], ["--kernel", ""],
     ])
     func refusedTogether(words: [String]) {
         #expect(throws: Expected.self) { _ = try ContainerOptions.parse(words + ["img"]).request }
+    }
+
+    @Test("what podman protects the host with is nothing to do here", arguments: ["label=disable", "label=type:x", "seccomp=unconfined", "apparmor=unconfined"])
+    func security(option: String) throws {
+        #expect(try parse("--security-opt", option, "img").hasNoNewPrivileges == false)
+        #expect(try parse("--security-opt", "no-new-privileges", "--security-opt", option, "img").hasNoNewPrivileges)
+    }
+
+    @Test("a size bounds what an image unpacks to")
+    func unpacked() throws {
+        #expect(try ContainerOptions.parse(["--max-unpacked", "20G", "img"]).image.unpackOption.maxUnpacked == 20 << 30)
+        #expect(try ContainerOptions.parse(["img"]).image.unpackOption.maxUnpacked == 64 << 30)
+    }
+
+    @Test("addresses are those that other programs take", arguments: [
+        "0.0.0.0", "255.255.255.255", "::", "::1", "1::", "fe80::1", "1:2:3:4:5:6:7:8", "::ffff:1.2.3.4", "1:2:3:4:5:6:1.2.3.4", "ABCD::ef01",
+    ])
+    func addresses(text: String) {
+        #expect(HostEntry.isAddress(text))
+    }
+
+    @Test("and nothing else", arguments: [
+        "", ".", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "1.2.3.4 ", "+1.2.3.4", ":", ":::", "1:2", "1::2::3", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7::8", "::1.2.3", "1.2.3.4::",
+        "::g", "::12345", "::1%eth0", "[::1]", ":1::2", "1::2:",
+    ])
+    func noAddresses(text: String) {
+        #expect(!HostEntry.isAddress(text))
     }
 
     @Test("options that are not known are refused", arguments: [["--foo", "img"], ["img", "--foo"].reversed(), ["-Z", "img"]])
@@ -102,7 +133,10 @@ struct ContainerOptionTests {
         #expect(variables.count == 4)
         #expect(Array(variables.prefix(3)) == ["A=1 # not a comment", "B=\"quoted\"", "C="])
         #expect(variables[3].hasPrefix("PATH="))
-        for bad in ["=x", "A B=1", "A B"] { #expect(throws: Expected.self) { try EnvironmentOptions.parse(bad, file: "f") } }
+        #expect(try EnvironmentOptions.parse("A=1\u{2028}2\u{85}3\u{0B}4\r5\r\nB=\n", file: "f") == ["A=1\u{2028}2\u{85}3\u{0B}4\r5", "B="])
+        let error = try #require(throws: Expected.self) { try EnvironmentOptions.parse("A=1\nB=\u{0}", file: "f") }
+        #expect(error.description == "expected --env-file f, line 2: text, found a NUL in it")
+        for bad in ["=x", "A B=1", "A B", "\u{FEFF} A=1"] { #expect(throws: Expected.self) { try EnvironmentOptions.parse(bad, file: "f") } }
     }
 
     @Test("durations are Go's", arguments: [("30s", 30_000), ("1m30s", 90_000), ("500ms", 500), ("1.5h", 5_400_000), ("0", 0), ("1us", 0)] as [(String, UInt64)])

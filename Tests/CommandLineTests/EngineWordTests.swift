@@ -10,8 +10,22 @@ func engineWords() {
     let configuration = EngineProgram.configuration
     let commands = configuration.subcommands + configuration.groupedSubcommands.flatMap { $0.subcommands }
     let words = commands.flatMap { [$0._commandName] + $0.configuration.aliases }
-    #expect(Set(words) == svmm.Engine.words)
+    #expect(Set(words + CommandWords.elsewhere.keys) == svmm.Engine.words)
+    #expect(words.allSatisfy { CommandWords.elsewhere[$0] == nil })
     let own = SVMM.configuration.groupedSubcommands.first.map(\.subcommands) ?? []
     #expect(!own.isEmpty)
     #expect(own.allSatisfy { command in !svmm.Engine.words.contains { command.isCalled($0) } })
+}
+
+@Test("version is a word, as it is an option")
+func versionWord() throws {
+    #expect(try SVMM.parseAsRoot(["version"]) is VersionWord)
+}
+
+@Test("the engine is called with its own words, and with what help is asked for", arguments: [
+    (["run", "--rm", "img"], ["run", "--rm", "img"]), (["help", "run"], ["run", "--help"]), (["help", "image", "pull"], ["image", "pull", "--help"]),
+    (["help", "rmi"], ["rmi", "--help"]), (["help"], nil), (["help", "boot"], nil), (["boot"], nil), ([], nil),
+] as [([String], [String]?)])
+func engineArguments(typed: [String], passed: [String]?) {
+    #expect(svmm.Engine.arguments(for: typed) == passed)
 }

@@ -46,6 +46,25 @@ struct ClientTests {
         #expect(client.isSilent)
     }
 
+    @Test("a client that asks on and on and reads nothing has to wait")
+    func flood() throws {
+        let bench = try Bench()
+        let (_, _) = try bench.run()
+        let client = Peer(try .connected(toUnixSocket: bench.socket))
+        try client.setNonBlocking()
+        let requests = [[UInt8]](repeating: ClientMessage.status.frame, count: 5000).flatMap { $0 }
+        var (sent, rest, idleTurns) = (0, requests[...], 0)
+        while idleTurns < 3, sent < 16 << 20 {
+            let count = try client.sendSome(Array(rest))
+            idleTurns = count == 0 ? idleTurns + 1 : 0
+            sent += count
+            rest = rest.dropFirst(count)
+            if rest.isEmpty { rest = requests[...] }
+            try bench.settle()
+        }
+        #expect(sent < 16 << 20)
+    }
+
     @Test("a rename is for later events; the status is the monitor's own")
     func rename() throws {
         let bench = try Bench()

@@ -124,7 +124,7 @@ struct HostileAgentTests {
         let bench = try Bench()
         let (agent, _) = try bench.run()
         for _ in 0..<1000 { try agent.send(.note(Self.text + "\u{1B}[2J\nsvmm: forged")) }
-        for count in 1...200 as ClosedRange<UInt32> { try agent.send(.outOfMemory(count: count)) }
+        for count in 0...200 as ClosedRange<UInt32> { try agent.send(.outOfMemory(count: count % 3)) }
         try agent.send(.kernelLog(Array("[ 0.0] Linux\n".utf8)))
         try bench.settle()
         #expect(bench.machine.printed.withLock { $0 } == Array("[ 0.0] Linux\n".utf8))

@@ -110,6 +110,44 @@ struct StopTests {
         guard case (_, .signal(0, 9)) = try agent.next() else { return #expect(Bool(false)) }
     }
 
+    @Test("a second stop with more time postpones nothing")
+    func patience() throws {
+        let bench = try Bench()
+        let (agent, _) = try bench.run()
+        let (first, second) = (try bench.connect(), try bench.connect())
+        try first.send(.stop(timeout: nil))
+        #expect(try bench.machine.next() == .powerButton)
+        try second.send(.stop(timeout: 3600))
+        try bench.settle()
+        bench.advance(seconds: 12)
+        guard case (_, .signal(0, 9)) = try agent.next() else { return #expect(Bool(false)) }
+        bench.advance(seconds: 4)
+        #expect(try bench.machine.next() == .end)
+        #expect(try bench.machine.next() == .finish(137))
+    }
+
+    @Test("a guest that goes on sending after the end of its process is cut off when a stop is wanted")
+    func dripping() throws {
+        let bench = try Bench()
+        let (agent, process) = try bench.run()
+        let output = try agent.stream(process.streams.input)
+        try agent.send(.exited(process: 0, status: 2, wasOutOfMemory: false))
+        let client = try bench.connect()
+        try client.send(.stop(timeout: 1))
+        try bench.settle()
+        for _ in 0..<6 {
+            try output.send([65])
+            try bench.settle()
+            bench.advance(seconds: 1)
+        }
+        #expect(client.isSilent)
+        bench.advance(seconds: 1)
+        #expect(try client.next() == .exited(status: 2, wasOutOfMemory: false))
+        _ = try agent.expectShutDown()
+        #expect(try bench.machine.next() == .end)
+        #expect(try bench.machine.next() == .finish(2))
+    }
+
     @Test("SIGTERM to the monitor is a stop, a second one the end of the machine")
     func signals() throws {
         let bench = try Bench()

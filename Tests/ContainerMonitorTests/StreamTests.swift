@@ -158,6 +158,8 @@ struct StreamTests {
         let (number, process) = try agent.expectExecute()
         #expect(number != 0 && process.arguments == ["cat", "-v"] && process.streams.hasInput)
         #expect(try client.next() == .started)
+        let kept = bench.onLoop { Weak($0.processes.values.first) }
+        #expect(bench.onLoop { _ in kept.value != nil })
         let (output, errors) = (try agent.stream(process.streams.input), try agent.stream(process.streams.errors))
         try client.send(.input([7]))
         #expect(try output.read(1) == [7])
@@ -168,6 +170,8 @@ struct StreamTests {
         for stream in [output, errors] { try stream.endSending() }
         try agent.send(.exited(process: number, status: 33, wasOutOfMemory: false))
         #expect(try client.next() == .exited(status: 33, wasOutOfMemory: false))
+        // Nor is anything left of it: no object, and so no descriptor.
+        #expect(bench.onLoop { _ in kept.value == nil })
         // The connection is free for the next.
         try client.send(.execute(ProcessConfiguration(arguments: ["nosuch"]), []))
         let (_, second) = try agent.expectExecute(.failed(AgentFailure(.commandNotFound, "nosuch: not found")))
@@ -258,4 +262,10 @@ struct StreamTests {
         try client.send(.endOfInput)
         guard case .status = try client.ask(.status) else { return #expect(Bool(false)) }
     }
+}
+
+/// Sound: looked at on the loop's thread.
+private final class Weak: @unchecked Sendable {
+    private(set) weak var value: GuestProcess?
+    init(_ value: GuestProcess?) { self.value = value }
 }

@@ -92,6 +92,10 @@ final class GuestProcess {
     private func checkWhetherDone() {
         guard !wasDone, end != nil, output?.hasEnded ?? true, errors?.hasEnded ?? true else { return }
         wasDone = true
-        isDone()
+        closeStreams()
+        // Who waits for the end holds this process, which must not hold it in turn.
+        let done = isDone
+        isDone = {}
+        done()
     }
 }

@@ -29,9 +29,9 @@ extension ContainerMonitor {
             takeEnd(of: number, ProcessEnd(status: status, wasOutOfMemory: wasOutOfMemory))
         case .stopping: status.state = .stopping
         case .outOfMemory(let count):
-            // Each costs a line in a file.
-            if outOfMemoryCount == 0 { events.add("oom") }
-            outOfMemoryCount = count
+            // Each costs a line in a file; the guest may say what it likes, and this once.
+            if outOfMemoryCount == 0, count > 0 { events.add("oom") }
+            outOfMemoryCount = max(outOfMemoryCount, count)
         case .note(let text):
             if let line = notes.take(Text.line(text)) { Self.note("agent: \(line)") }
         case .kernelLog(let bytes): machine?.printOnConsole(bytes)
@@ -80,7 +80,9 @@ extension ContainerMonitor {
         query(request) { [unowned self] result in
             switch result {
             case .success(.done): answer(nil)
-            case .success: fail("it answered what was not asked")
+            case .success:
+                answer(AgentFailure(.failed, "the guest's agent answered what was not asked"))
+                fail("it answered what was not asked")
             case .failure(let failure): answer(failure)
             }
         }

@@ -80,7 +80,8 @@ extension ContainerMonitor: ClientHandler {
     func mayTakeMessage(of client: ClientConnection) -> Bool {
         guard !client.isSignalling else { return false }
         return switch client.activity {
-        case .nothing: true
+        // Who does not read answers asks no more.
+        case .nothing: !client.isFull
         case .asking: false
         case .waitingForStart, .waitingForEnd: true
         case .process(let process, _): process.output?.hasRoom ?? true
@@ -148,6 +149,7 @@ extension ContainerMonitor: ClientHandler {
     func hasRoom(_ client: ClientConnection) {
         if case .process(let process, _) = client.activity { process.updatePauses() }
         if case .archive(let stream) = client.activity { stream.isPaused = client.isFull }
+        if client.isBetweenRequests { client.proceed() }
     }
 
     // MARK: The main process
@@ -220,16 +222,26 @@ extension ContainerMonitor: ClientHandler {
             return client.finish(with: .failed(status: 125, "the container's process does not run"))
         }
         noteSignal(number)
-        client.activity = .asking
-        ask(.signal(process: 0, signal: number)) { failure in client.finish(with: failure?.message ?? .done) }
+        query(.signal(process: 0, signal: number), for: client) { if case .done = $0 { .done } else { nil } }
     }
 
     /// A message of a session that only the agent answers; the next one waits for that.
     private func signal(_ client: ClientConnection, _ request: () -> AgentRequest) {
         client.isSignalling = true
-        ask(request()) { _ in
+        let goOn = {
             client.isSignalling = false
             client.proceed()
+        }
+        // An agent that does not answer keeps nobody from asking for the container's end.
+        var timer: Timers.Token?
+        timer = timers.after(Self.answerTime) {
+            timer = nil
+            goOn()
+        }
+        ask(request()) { [unowned self] _ in
+            guard timer != nil else { return }
+            timers.cancel(&timer)
+            goOn()
         }
     }
 

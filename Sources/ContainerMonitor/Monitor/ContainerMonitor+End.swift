@@ -5,6 +5,8 @@ import LinuxSystem
 extension ContainerMonitor {
     /// How long clients that do not read at all keep the monitor from its end.
     private static let farewellTime: UInt64 = .seconds(10)
+    /// And clients that read, however slowly.
+    private static let longestFarewell: UInt64 = .seconds(300)
 
     /// Writes down the end, gives clients their last messages, gives up the lock, and then ends the connections: whoever sees the end of a
     /// connection finds the container free.
@@ -18,9 +20,11 @@ extension ContainerMonitor {
         main?.closeStreams()
         isConcluding = true
         waitForClients(since: progress)
+        var last: Timers.Token? = timers.after(Self.longestFarewell) { [unowned self] in endFarewell() }
         while isConcluding, clients.contains(where: \.hasUnsent) { loop.run() }
         isConcluding = false
         timers.cancel(&patience)
+        timers.cancel(&last)
         let isPromised = isCleanupPromised
         releaseLock()
         for client in clients { client.end() }
@@ -45,9 +49,14 @@ extension ContainerMonitor {
         allow(Self.farewellTime) { [unowned self] in
             let now = progress
             guard now == before else { return waitForClients(since: now) }
-            isConcluding = false
-            loop.stop()
+            endFarewell()
         }
+    }
+
+    /// Whoever has not read everything by now does not get it.
+    func endFarewell() {
+        isConcluding = false
+        loop.stop()
     }
 }
 

@@ -63,6 +63,7 @@ extension ContainerMonitor {
     public func take(_ signal: Signal) {
         switch signal {
         case .windowChange, .hangUp: break
+        case _ where isConcluding: endFarewell()
         case .terminate, .interrupt:
             if stop.isRequested { kill() } else { requestStop(after: nil) }
         case .quit: kill()

@@ -71,6 +71,7 @@ extension ContainerMonitor {
         writeStatus()
         phase = .draining
         guard end.hasRun, let main else { return mainIsDrained() }
+        if stop.isRequested { limitDrain(to: container.stopTimeout) }
         waitForDrain(since: progress, idleFor: 0)
         main.hasEnded(end.end)
     }
@@ -104,6 +105,7 @@ extension ContainerMonitor {
     private func mainIsDrained() {
         guard case .draining = phase, let runEnd else { return }
         timers.cancel(&patience)
+        stop.cancelTimers(timers)
         log?.finish()
         restart.decide(runEnd, isStopped: stop.isEndWanted, now: timers.now)
         if runEnd.hasRun {

@@ -4,10 +4,10 @@ import ContainerProtocol
 /// What clients ask and the agent answers.
 extension ContainerMonitor {
     /// How long a client waits for an agent that does not answer.
-    private static let answerTime: UInt64 = .seconds(30)
+    static let answerTime: UInt64 = .seconds(30)
 
     /// Asks the agent for a client. The answer is nil when the agent says what does not fit.
-    private func query(_ request: AgentRequest, for client: ClientConnection, _ answer: @escaping (AgentReply) -> MonitorMessage?) {
+    func query(_ request: AgentRequest, for client: ClientConnection, _ answer: @escaping (AgentReply) -> MonitorMessage?) {
         client.activity = .asking
         var isLate = false
         var timer: Timers.Token? = timers.after(Self.answerTime) {
@@ -15,7 +15,11 @@ extension ContainerMonitor {
             client.finish(with: .failed(status: 125, "the guest's agent did not answer within \(Self.answerTime / .seconds(1)) s"))
         }
         query(request) { [unowned self] result in
-            if isLate { return }
+            if isLate {
+                // Nobody hears it; what has been done is so all the same.
+                if case .success(let reply) = result { _ = answer(reply) }
+                return
+            }
             timers.cancel(&timer)
             switch result {
             case .success(let reply):
@@ -40,7 +44,13 @@ extension ContainerMonitor {
     func askForProcesses(_ client: ClientConnection) {
         query(.processes, for: client) { reply in
             guard case .processes(let entries) = reply else { return nil }
-            return .processes(entries)
+            // A process's words are its own, and a terminal obeys some.
+            return .processes(entries.map { entry in
+                var entry = entry
+                entry.command = Text.line(entry.command)
+                if !(UInt8(ascii: "A")...UInt8(ascii: "z")).contains(entry.state) { entry.state = UInt8(ascii: "?") }
+                return entry
+            })
         }
     }
 
@@ -82,6 +92,10 @@ extension ContainerMonitor {
         // Both have to have come: the archive's end and the agent's word on it.
         let finish = {
             guard let answer, stream.hasEnded, case .archive(let current) = client.activity, current === stream else { return }
+            stream.close()
+            // They hold the stream.
+            stream.take = { _ in }
+            stream.ended = {}
             client.finish(with: answer)
         }
         stream.ended = finish

@@ -12,8 +12,22 @@ struct StopState {
     fileprivate var processTimer: Timers.Token?
     fileprivate var machineTimer: Timers.Token?
     fileprivate var stallTimer: Timers.Token?
+    /// When the machine timer is due.
+    private var deadline: UInt64?
+
+    /// Has the machine timer do this after so many nanoseconds, unless it is due before; whether it is.
+    @discardableResult
+    fileprivate mutating func end(_ nanoseconds: UInt64, _ timers: Timers, _ body: @escaping () -> Void) -> Bool {
+        let time = timers.now &+ nanoseconds
+        if machineTimer != nil, let deadline, deadline <= time { return false }
+        timers.cancel(&machineTimer)
+        machineTimer = timers.after(nanoseconds, body)
+        deadline = time
+        return true
+    }
 
     mutating func cancelTimers(_ timers: Timers) {
+        deadline = nil
         timers.cancel(&processTimer)
         timers.cancel(&machineTimer)
         timers.cancel(&stallTimer)
@@ -43,8 +57,7 @@ extension ContainerMonitor {
             endMachine()
         case .starting:
             stop.postponed = min(seconds, stop.postponed ?? .max)
-            stop.cancelTimers(timers)
-            stop.machineTimer = timers.after(.seconds(UInt64(seconds)) + Self.machineSlack) { [unowned self] in kill() }
+            stop.end(.seconds(UInt64(seconds)) + Self.machineSlack, timers) { [unowned self] in kill() }
         case .running:
             if isFirst {
                 status.state = .stopping
@@ -52,7 +65,15 @@ extension ContainerMonitor {
             }
             stopMain(after: seconds, isFirst: isFirst)
         case .resting: finish()
-        case .draining, .leaving, .ending, .over: break
+        case .draining: limitDrain(to: seconds)
+        case .leaving, .ending, .over: break
+        }
+    }
+
+    /// What the main process wrote is waited for no longer than this, whoever sends or takes it, and however slowly.
+    func limitDrain(to seconds: UInt32) {
+        stop.end(.seconds(UInt64(seconds)) + Self.machineSlack, timers) { [unowned self] in
+            if case .draining = phase { main?.closeStreams() }
         }
     }
 
@@ -66,6 +87,7 @@ extension ContainerMonitor {
     func stopIfPostponed() {
         guard let seconds = stop.postponed else { return }
         stop.postponed = nil
+        stop.cancelTimers(timers)
         stopMain(after: seconds, isFirst: true)
     }
 
@@ -81,11 +103,14 @@ extension ContainerMonitor {
         if isFirst { events.add("kill", ["signal": "\(signal)"]) }
         let hasButton = isFirst && isOwnTime && (machine?.pressPowerButton() ?? false)
         if isFirst, !hasButton, seconds > 0 { ask(.signal(process: 0, signal: signal)) { _ in } }
-        stop.cancelTimers(timers)
+        // A later request makes it no later.
+        let isSooner = stop.end(time + Self.machineSlack, timers) { [unowned self] in kill() }
+        guard isSooner || stop.processTimer == nil else { return }
+        timers.cancel(&stop.processTimer)
         stop.processTimer = timers.after(hasButton ? time + Self.processSlack : time) { [unowned self] in
             ask(.signal(process: 0, signal: Self.killSignal)) { _ in }
         }
-        stop.machineTimer = timers.after(time + Self.machineSlack) { [unowned self] in kill() }
+        timers.cancel(&stop.stallTimer)
         dropStalled(since: progress)
     }
 

@@ -9,9 +9,13 @@ extension ContainerRuntime {
 
     /// nil when the container has no monitor. Waits for one that is just being started.
     func connectIfRunning(_ record: ContainerRecord) throws(ContainerError) -> MonitorConnection? {
-        let paths = store.paths(record.identifier)
-        if let connection = try attempt(paths, record) { return connection }
-        guard try hasMonitor(record.identifier) else { return nil }
+        try connectIfRunning(record.identity)
+    }
+
+    func connectIfRunning(_ container: ContainerIdentity) throws(ContainerError) -> MonitorConnection? {
+        let paths = store.paths(container.identifier)
+        if let connection = try attempt(paths, container) { return connection }
+        guard try hasMonitor(container.identifier) else { return nil }
         // It lives, and has no socket: not yet, or not any more.
         let runtime = store.runtime
         let changes = try onFile(runtime) { () throws(Errno) in
@@ -24,21 +28,21 @@ extension ContainerRuntime {
         for _ in 0..<Self.startPatience {
             // Its directory comes first, then the socket in it.
             try? changes.watch(paths.runDirectory)
-            if let connection = try attempt(paths, record) { return connection }
-            guard try hasMonitor(record.identifier) else { return nil }
+            if let connection = try attempt(paths, container) { return connection }
+            guard try hasMonitor(container.identifier) else { return nil }
             poll.wait(milliseconds: 1000)
             changes.take()
         }
-        throw .failed("container \(record.name): its monitor does not answer; see \(paths.monitorLog)")
+        throw .failed("container \(container.name): its monitor does not answer; see \(paths.monitorLog)")
     }
 
     /// Seconds that a monitor may take to make its socket.
     private static let startPatience = 30
 
     /// nil when nobody listens.
-    private func attempt(_ paths: ContainerPaths, _ record: ContainerRecord) throws(ContainerError) -> MonitorConnection? {
+    private func attempt(_ paths: ContainerPaths, _ container: ContainerIdentity) throws(ContainerError) -> MonitorConnection? {
         do throws(ContainerError) {
-            return try MonitorConnection(to: paths.socket, container: record.name)
+            return try MonitorConnection(to: paths.socket, container: container.name)
         } catch {
             guard error.kind == .wrongState else { throw error }
             return nil

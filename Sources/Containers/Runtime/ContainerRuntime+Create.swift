@@ -25,19 +25,14 @@ extension ContainerRuntime {
             identifier: identifier, name: request.name ?? "", created: Clock.realTimeNanoseconds(), image: image.name, digest: image.digest,
             root: image.root, isTemporary: request.isTemporary, configuration: configuration)
         // Known to be taken before anything is made; it is looked at again when that counts.
-        if let name = request.name, let other = try? store.database.find(name), other.name == name {
+        if let name = request.name, let other = try? store.database.identity(name), other.name == name {
             throw ContainerDatabase.nameInUse(name, other.identifier)
         }
         return try insert(&record, hasName: request.name != nil, isBeingRun: isBeingRun)
     }
 
     private func insert(_ record: inout ContainerRecord, hasName: Bool, isBeingRun: Bool) throws(ContainerError) -> Made {
-        let path = store.creationLock
-        let creation = try onFile(path) { () throws(Errno) in
-            let file = try FileDescriptor.open(path, [.readWrite, .create])
-            try file.waitForLock(shared: true)
-            return file
-        }
+        let creation = try store.lockCreation()
         let paths = store.paths(record.identifier)
         do throws(ContainerError) {
             try onFile(paths.directory) { () throws(Errno) in try makeDirectory(paths.directory, permissions: 0o700) }

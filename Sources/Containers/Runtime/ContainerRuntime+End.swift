@@ -17,7 +17,7 @@ extension ContainerRuntime {
     private func stop(_ record: ContainerRecord, timeout: UInt32?) throws(ContainerError) -> ContainerExit? {
         guard let connection = try connectIfRunning(record) else { return nil }
         try connection.send(.stop(timeout: timeout))
-        let exit = try awaitExit(connection, record)
+        let exit = try awaitExit(connection)
         connection.waitForEnd()
         return exit
     }
@@ -38,7 +38,7 @@ extension ContainerRuntime {
             let record = try store.database.find(container)
             if let connection = try connectIfRunning(record) {
                 try connection.send(.wait)
-                if let exit = try awaitExit(connection, record) {
+                if let exit = try awaitExit(connection) {
                     connection.waitForEnd()
                     return exit
                 }
@@ -60,35 +60,37 @@ extension ContainerRuntime {
         }
     }
 
-    /// Removes a container.
+    /// Removes a container, also one whose record is damaged.
     ///
     /// - Parameter isForced: also one that runs: its machine is ended at once.
     public func remove(_ container: String, isForced: Bool = false) async throws(ContainerError) {
         try await BlockingWork.run { () throws(ContainerError) in
-            let record = try store.database.find(container)
-            if isForced { try end(record) }
+            let container = try store.database.identity(container)
             let hold: ContainerStore.Hold
             do throws(ContainerError) {
-                hold = try store.hold(record.identifier)
+                if isForced { try end(container) }
+                hold = try store.hold(container.identifier)
             } catch {
                 // Its directory is gone: the row is all that is left.
                 guard error.kind == .notFound else { throw error }
-                return try store.database.delete(record.identifier)
+                return try store.database.delete(container.identifier)
             }
             guard let lock = try store.monitorLock(hold) else {
-                throw .wrongState("container \(record.name) is running; stop it first, or remove it with --force")
+                throw .wrongState("container \(container.name) is running; stop it first, or remove it with --force")
             }
-            try store.remove(record.identifier, hold)
+            // The event says of a damaged one nothing that would be right.
+            let record = try? store.database.find(container.identifier)
+            try store.remove(container.identifier, hold)
             _ = lock.raw
-            store.note(.remove, record)
+            if let record { store.note(.remove, record) }
         }
     }
 
     /// Ends a container that may be running, whatever its state.
-    private func end(_ record: ContainerRecord) throws(ContainerError) {
-        guard let connection = try connectIfRunning(record) else { return }
+    private func end(_ container: ContainerIdentity) throws(ContainerError) {
+        guard let connection = try connectIfRunning(container) else { return }
         try connection.send(.stop(timeout: 0))
-        if (try? awaitExit(connection, record)) != nil { return connection.waitForEnd() }
+        if (try? awaitExit(connection)) != nil { return connection.waitForEnd() }
         // It has lost its mind, or is just ending.
         connection.waitForEnd()
     }
@@ -118,7 +120,7 @@ extension ContainerRuntime {
     }
 
     /// nil when the monitor is gone without an answer.
-    private func awaitExit(_ connection: MonitorConnection, _ record: ContainerRecord) throws(ContainerError) -> ContainerExit? {
+    private func awaitExit(_ connection: MonitorConnection) throws(ContainerError) -> ContainerExit? {
         switch try connection.receive() {
         case .exited(let status, let wasOutOfMemory)?: ContainerExit(status: Int32(status), wasOutOfMemory: wasOutOfMemory)
         case .failed(let status, let text)?: throw ContainerError(status: status, text)

@@ -67,7 +67,7 @@ extension ContainerRuntime {
     public func attach(_ container: String, streams: AttachedStreams) async throws(ContainerError) -> ContainerSession {
         try await BlockingWork.run { () throws(ContainerError) in
             let record = try store.database.find(container)
-            let session = ContainerSession(try connect(record), record)
+            let session = ContainerSession(try connect(record), record, socket: store.paths(record.identifier).socket)
             try session.connection.send(.attach(streams))
             try session.waitForStart()
             return session

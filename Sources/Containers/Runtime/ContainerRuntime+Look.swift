@@ -27,11 +27,11 @@ public struct ContainerSnapshot: Sendable, Equatable {
 }
 
 extension ContainerRuntime {
-    /// All containers, the newest first.
-    public func list() async throws(ContainerError) -> [ContainerSnapshot] {
+    /// All containers, the newest first. Such as the store has only damaged records of are left out; `onDamage` hears of each.
+    public func list(onDamage: @escaping @Sendable (ContainerError) -> Void = { _ in }) async throws(ContainerError) -> [ContainerSnapshot] {
         try await BlockingWork.run { () throws(ContainerError) in
             var snapshots: [ContainerSnapshot] = []
-            for record in try store.database.all().reversed() {
+            for record in try store.database.all(onDamage: onDamage).reversed() {
                 do throws(ContainerError) {
                     snapshots.append(ContainerSnapshot(record: record, status: try store.status(record.identifier)))
                 } catch {
@@ -83,12 +83,12 @@ extension ContainerRuntime {
         }
     }
 
-    /// Of all containers: name, digest of the image's manifest, and name of its root file system. Blocks, briefly.
+    /// Of all containers, damaged ones too: name, digest of the image's manifest, and name of its root file system. Blocks, briefly.
     ///
     /// - Parameter root: of the store; where there is none yet, there are no containers.
     public static func imageUse(root: String) throws(ContainerError) -> [(name: String, digest: String, root: String)] {
         guard (try? fileStatus(at: root + "/containers.sqlite")) != nil else { return [] }
         let store = try ContainerStore(root: root, runtime: defaultRuntimeDirectory)
-        return try store.database.all().map { ($0.name, $0.digest, $0.root) }
+        return try store.database.imageUse()
     }
 }

@@ -74,7 +74,7 @@ extension ContainerRuntime {
     private func join(
         _ record: ContainerRecord, _ connection: MonitorConnection, _ options: StartOptions
     ) throws(ContainerError) -> ContainerSession {
-        let session = ContainerSession(connection, record)
+        let session = ContainerSession(connection, record, socket: store.paths(record.identifier).socket)
         guard let streams = options.streams else { return session }
         try connection.send(.attach(streams))
         if options.waitsForStart { try session.waitForStart() }
@@ -123,9 +123,9 @@ extension ContainerRuntime {
     private func begin(_ record: ContainerRecord, _ monitor: Launched, _ options: StartOptions) throws(ContainerError) -> ContainerSession {
         let connection = monitor.connection
         do throws(ContainerError) {
-            if options.cleansUp { try connection.send(.promiseCleanup) }
-            let session = ContainerSession(connection, record)
-            try connection.send(options.streams.map { .attach($0) } ?? .detach)
+            if options.cleansUp { try connection.tell(.promiseCleanup) }
+            let session = ContainerSession(connection, record, socket: store.paths(record.identifier).socket)
+            try connection.tell(options.streams.map { .attach($0) } ?? .detach)
             if options.waitsForStart { try session.waitForStart() }
             return session
         } catch {

@@ -9,12 +9,15 @@ enum MonitorProcess {
         _ program: String, machine: MachineDescription, container: ContainerDescription, lock: consuming FileDescriptor,
         paths: ContainerPaths
     ) throws(ContainerError) -> ContainerRuntime.Launched {
+        // The error of a file is not the program's.
+        let log = try onFile(paths.monitorLog) { () throws(Errno) in
+            try FileDescriptor.open(paths.monitorLog, [.writeOnly, .create, .truncate, .append])
+        }
+        let nothing = try onFile("/dev/null") { () throws(Errno) in try FileDescriptor.open("/dev/null", .readOnly) }
         do throws(Errno) {
             let machineFile = try memoryFile("svmm machine description", machine.encoded())
             let containerFile = try memoryFile("svmm container description", container.encoded)
             let pair = try SocketPair(.stream)
-            let nothing = try FileDescriptor.open("/dev/null", .readOnly)
-            let log = try FileDescriptor.open(paths.monitorLog, [.writeOnly, .create, .truncate, .append])
             let identifier = try CurrentProcess.spawnDetached(
                 program,
                 arguments: ["svmm-vmm", "--description", "3", "--container", "4", "--client", "5", "--lock", "6"],

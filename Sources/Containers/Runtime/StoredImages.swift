@@ -1,4 +1,3 @@
-import LinuxSystem
 import OCI
 
 /// Images of an `ImageStore`, for containers.
@@ -14,8 +13,7 @@ public struct StoredImages: ContainerImages {
 
     public func disk(root: String) -> String? {
         guard let identifier = RootImage.Identifier(root) else { return nil }
-        let path = store.path(of: identifier)
-        return (try? fileStatus(at: path))?.kind == .regular ? path : nil
+        return (try? store.existingRootImage(identifier))?.path
     }
 
     public func makeWritableDisk(at path: String) throws(ContainerError) {

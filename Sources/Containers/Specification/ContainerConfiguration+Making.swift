@@ -30,6 +30,7 @@ extension ContainerConfiguration {
 
         network = if let network = request.network { network } else { try host.defaultNetwork(for: request) }
         ports = request.ports
+        try Self.check(ports)
         address = try Self.address(request, network)
         (dnsServers, dnsDomains, dnsOptions) = (request.dnsServers, request.dnsDomains, request.dnsOptions)
         hosts = request.hosts
@@ -95,6 +96,12 @@ extension ContainerConfiguration {
             guard path.split(separator: "/").count > 0 else { throw .invalid("mount at /: expected a directory below the root") }
             guard seen.insert(path).inserted else { throw .invalid("mount at \(path): given twice, expected one mount for each directory") }
         }
+    }
+
+    private static func check(_ ports: [ContainerPort]) throws(ContainerError) {
+        guard let port = ContainerPort.firstConflict(ports) else { return }
+        let name = "\(port.host)/\(port.transport.rawValue)"
+        throw .invalid("--publish \(port.host):\(port.container): port \(name) of the host is given twice, expected one publication of it")
     }
 
     private static func address(_ request: ContainerRequest, _ network: ContainerNetwork) throws(ContainerError) -> String? {

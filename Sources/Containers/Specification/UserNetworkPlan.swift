@@ -12,12 +12,3 @@ enum UserNetworkPlan {
         bytes.starts(with: [10, 0, 2]) && (4...254).contains(bytes[3])
     }
 }
-
-enum InternetAddress {
-    /// Four bytes of dot-decimal text.
-    static func version4(_ text: String) -> [UInt8]? {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        let bytes = parts.compactMap { part in part.utf8.allSatisfy { (48...57).contains($0) } ? UInt8(part) : nil }
-        return parts.count == 4 && bytes.count == 4 ? bytes : nil
-    }
-}

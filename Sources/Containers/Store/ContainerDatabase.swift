@@ -6,8 +6,8 @@ import LinuxSystem
 ///
 /// What is committed survives the kill of any process; a power failure may take the last commits, and leaves the rest whole.
 final class ContainerDatabase: Sendable {
-    private let path: String
-    private let queue: DatabaseQueue
+    let path: String
+    let queue: DatabaseQueue
 
     private static let version = 1
     /// Seconds to wait for others, who never take long.
@@ -20,8 +20,12 @@ final class ContainerDatabase: Sendable {
         self.path = path
         var configuration = Configuration()
         configuration.busyMode = .timeout(Self.patience)
-        configuration.prepareDatabase { database in try database.execute(sql: "PRAGMA synchronous = NORMAL") }
+        configuration.prepareDatabase { database in
+            try database.execute(sql: "PRAGMA synchronous = NORMAL")
+            Self.keepLog(database)
+        }
         let (path, options) = (path, configuration)
+        try Self.prepareFile(path)
         queue = try Self.asStore(path) { try DatabaseQueue(path: path, configuration: options) }
         guard try version() != Self.version else { return }
         let file = try onFile(lock) { () throws(Errno) in
@@ -116,11 +120,6 @@ final class ContainerDatabase: Sendable {
         }
     }
 
-    /// All containers, the oldest first.
-    func all() throws(ContainerError) -> [ContainerRecord] {
-        try records("SELECT * FROM container ORDER BY created, id")
-    }
-
     /// What may have to be done about a container by whoever comes by.
     struct Care: OptionSet, Sendable {
         let rawValue: Int
@@ -130,12 +129,6 @@ final class ContainerDatabase: Sendable {
         static let beingRun = Care(rawValue: 2)
     }
 
-    /// The containers of which something may have to be done.
-    func cares() throws(ContainerError) -> [(identifier: String, care: Care)] {
-        let rows = try Self.asStore(path) { try queue.read { try Row.fetchAll($0, sql: "SELECT id, care FROM container WHERE care <> 0") } }
-        return rows.map { ($0["id"], Care(rawValue: $0["care"])) }
-    }
-
     /// A container that was run has been started.
     func forgetRun(_ identifier: String) throws(ContainerError) {
         try Self.asStore(path) {
@@ -143,33 +136,6 @@ final class ContainerDatabase: Sendable {
                 try $0.execute(sql: "UPDATE container SET care = care & ~2 WHERE id = ?", arguments: [identifier])
             }
         }
-    }
-
-    func identifiers() throws(ContainerError) -> [String] {
-        try Self.asStore(path) { try queue.read { try String.fetchAll($0, sql: "SELECT id FROM container") } }
-    }
-
-    /// The container with this name, or this identifier or beginning of one.
-    func find(_ text: String) throws(ContainerError) -> ContainerRecord {
-        if let record = try records("SELECT * FROM container WHERE name = ? OR id = ? ORDER BY name <> ?", [text, text, text]).first {
-            return record
-        }
-        guard ContainerIdentifier.isPrefix(text) else { throw .notFound(text) }
-        let found = try records("SELECT * FROM container WHERE substr(id, 1, length(?)) = ? LIMIT 3", [text, text])
-        guard found.count <= 1 else {
-            throw ContainerError(.notFound, "\(text): several containers have ids that begin so, expected more digits")
-        }
-        guard let record = found.first else { throw .notFound(text) }
-        return record
-    }
-
-    private func records(_ sql: String, _ arguments: [String] = []) throws(ContainerError) -> [ContainerRecord] {
-        let rows = try Self.asStore(path) {
-            try queue.read { try Row.fetchAll($0, sql: sql, arguments: StatementArguments(arguments)) }
-        }
-        var records: [ContainerRecord] = []
-        for row in rows { records.append(try decode(row)) }
-        return records
     }
 
     // MARK: Facts
@@ -198,35 +164,6 @@ final class ContainerDatabase: Sendable {
             return String(decoding: try encoder.encode(configuration), as: UTF8.self)
         } catch {
             throw .failed("\(path): the configuration cannot be written: \(error)")
-        }
-    }
-
-    private func decode(_ row: Row) throws(ContainerError) -> ContainerRecord {
-        let identifier: String = row["id"]
-        let text: String = row["configuration"]
-        let configuration: ContainerConfiguration
-        do {
-            configuration = try JSONDecoder().decode(ContainerConfiguration.self, from: Data(text.utf8))
-        } catch {
-            throw .failed("\(path): the configuration of container \(ContainerIdentifier.short(identifier)) is damaged; svmm container rm it")
-        }
-        let created: Int64 = row["created"]
-        return ContainerRecord(identifier: identifier, name: row["name"], created: UInt64(clamping: created), image: row["image"],
-                               digest: row["digest"], root: row["root"],
-                               isTemporary: Care(rawValue: row["care"]).contains(.temporary), configuration: configuration)
-    }
-
-    private static func asStore<Result>(_ path: String, _ body: () throws -> Result) throws(ContainerError) -> Result {
-        do {
-            return try body()
-        } catch let error as ContainerError {
-            throw error
-        } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
-            throw .file(path, .noSpace)
-        } catch let error as DatabaseError {
-            throw .failed("\(path): \(error.message ?? "error \(error.resultCode.rawValue)") (SQLite)")
-        } catch {
-            throw .failed("\(path): \(error)")
         }
     }
 }

@@ -41,29 +41,25 @@ extension ContainerStore {
         }
     }
 
-    /// Directories without a container, and containers without a directory.
+    /// Directories without a container, and containers without a directory. What is not named as a container is, is not ours.
     private func collectLeftovers(_ known: [String]) throws(ContainerError) {
         let folder = folder
+        guard isFolderKnown else { return }
         let entries = try onFile(folder) { () throws(Errno) in try names(inDirectory: folder) }
         let expected = Set(known)
-        let directories = Set(entries.filter { !$0.hasPrefix(".lock") })
+        let directories = Set(entries.filter { ContainerIdentifier.isWhole($0) })
         guard directories != expected else { return }
         // Whoever makes a container has its directory before its row. They hold the lock meanwhile; then the next command looks again.
-        let lock = creationLock
-        let file = try onFile(lock) { () throws(Errno) -> FileDescriptor? in
-            let file = try FileDescriptor.open(lock, [.readWrite, .create])
-            if try file.tryLock(shared: false) { return file }
-            return nil
-        }
-        guard let file else { return }
+        guard let file = try tryLockCreation() else { return }
         let now = Set(try database.identifiers())
-        let found = Set((try? names(inDirectory: folder)) ?? [])
-        for name in found.subtracting(now) where !name.hasPrefix(".lock") {
+        let found = Set(try onFile(folder) { () throws(Errno) in try names(inDirectory: folder) })
+        for name in found.subtracting(now) where ContainerIdentifier.isWhole(name) {
             let path = folder + "/" + name
             try onFile(path) { () throws(Errno) in
-                let directory = try? FileDescriptor.open(path, [.readOnly, .directory])
+                // A file, or a link, is none of ours.
+                guard let directory = try? FileDescriptor.open(path, [.readOnly, .directory, .noFollow]) else { return }
                 // Somebody removes it already.
-                if let directory, !(try directory.tryLock(shared: false)) { return }
+                guard try directory.tryLock(shared: false) else { return }
                 try removeTree(path)
             }
         }

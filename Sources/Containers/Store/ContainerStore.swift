@@ -26,7 +26,20 @@ final class ContainerStore: Sendable {
             try onFile(folder) { () throws(Errno) in try makeDirectories(folder, permissions: 0o700) }
         }
         database = try ContainerDatabase(path: root + "/containers.sqlite", lock: root + "/containers.lock")
+        try markFolder()
     }
+
+    /// The lock file's other use: where it is, the directory is the one that the database knows. It is not made in one that may
+    /// have taken that one's place, of a file system that is not mounted: containers that are only out of reach would be deleted.
+    private func markFolder() throws(ContainerError) {
+        guard !isFolderKnown else { return }
+        let known = try database.identifiers()
+        guard known.isEmpty || known.contains(where: { (try? fileStatus(at: paths($0).directory))?.kind == .directory }) else { return }
+        let lock = creationLock
+        _ = try onFile(lock) { () throws(Errno) in try FileDescriptor.open(lock, [.readWrite, .create]) }
+    }
+
+    var isFolderKnown: Bool { (try? fileStatus(at: creationLock)) != nil }
 
     var folder: String { root + "/containers" }
     var creationLock: String { folder + "/.lock" }
@@ -38,6 +51,33 @@ final class ContainerStore: Sendable {
 
     // MARK: Locks
 
+    /// For whoever makes a container.
+    func lockCreation() throws(ContainerError) -> FileDescriptor {
+        try markFolder()
+        let lock = creationLock
+        do throws(Errno) {
+            let file = try FileDescriptor.open(lock, .readWrite)
+            try file.waitForLock(shared: true)
+            return file
+        } catch {
+            guard error == .noEntry else { throw .file(lock, error) }
+            throw .failed("""
+                \(folder): none of the containers is there that \(root)/containers.sqlite knows; mount the file system that has them, \
+                or svmm container rm them
+                """)
+        }
+    }
+
+    /// Alone, for whoever removes what those have left; nil where somebody makes one.
+    func tryLockCreation() throws(ContainerError) -> FileDescriptor? {
+        let lock = creationLock
+        return try onFile(lock) { () throws(Errno) -> FileDescriptor? in
+            let file = try FileDescriptor.open(lock, .readWrite)
+            if try file.tryLock(shared: false) { return file }
+            return nil
+        }
+    }
+
     /// Held by whoever changes a container: see the type.
     struct Hold: ~Copyable {
         fileprivate let directory: FileDescriptor
@@ -46,6 +86,8 @@ final class ContainerStore: Sendable {
 
     /// Waits until nobody else changes the container.
     func hold(_ identifier: String) throws(ContainerError) -> Hold {
+        // Of a damaged row: it may lead anywhere.
+        guard ContainerIdentifier.isWhole(identifier) else { throw .notFound(identifier) }
         let paths = paths(identifier)
         do throws(Errno) {
             let directory = try FileDescriptor.open(paths.directory, [.readOnly, .directory])
@@ -63,6 +105,7 @@ final class ContainerStore: Sendable {
 
     /// As `hold`; nil when somebody else holds the container, or it is gone.
     func tryHold(_ identifier: String) throws(ContainerError) -> Hold? {
+        guard ContainerIdentifier.isWhole(identifier) else { return nil }
         let paths = paths(identifier)
         do throws(Errno) {
             let directory = try FileDescriptor.open(paths.directory, [.readOnly, .directory])

@@ -21,10 +21,13 @@ public final class ContainerSession: Sendable {
     public let record: ContainerRecord
     let connection: MonitorConnection
     let started = Atomic<Bool>(false)
+    /// Where else the monitor can be reached, about the main process; nil in the session of another.
+    let socket: String?
 
-    init(_ connection: MonitorConnection, _ record: ContainerRecord) {
+    init(_ connection: MonitorConnection, _ record: ContainerRecord, socket: String? = nil) {
         self.connection = connection
         self.record = record
+        self.socket = socket
     }
 
     /// Waits for what the process does next; nil when the monitor is gone. After `exited` nothing comes.

@@ -56,6 +56,8 @@ private struct BridgeLoop {
     private var inputIsOpen: Bool
     private var keys: DetachKeys
     private var hasLostOutput = false
+    /// What must not wait behind input that the process does not take goes here.
+    private var side: MonitorConnection?
 
     private var connection: MonitorConnection { session.connection }
 
@@ -126,7 +128,7 @@ private struct BridgeLoop {
             // Another's non-blocking file that was full after all is tried again; everything else is its end.
             if failure == .again { return }
             pending = []
-            if bridge.stopsContainer, !hasLostOutput { outgoing += ClientMessage.stop(timeout: nil).frame }
+            if bridge.stopsContainer, !hasLostOutput { askForStop() }
             hasLostOutput = true
             return
         }
@@ -164,11 +166,28 @@ private struct BridgeLoop {
             if number == Signal.windowChange.rawValue {
                 if session.hasStarted { sendTerminalSize() }
             } else if bridge.stopsContainer, number == Signal.terminate.rawValue || !session.hasStarted {
-                outgoing += ClientMessage.stop(timeout: nil).frame
+                askForStop()
             } else if let number = UInt8(exactly: number) {
-                outgoing += ClientMessage.signal(number).frame
+                sendUrgently(.signal(number))
             }
         }
+    }
+
+    private mutating func askForStop() { sendUrgently(.stop(timeout: nil)) }
+
+    /// Sends what is for the container as a whole, or its main process, past all input.
+    private mutating func sendUrgently(_ message: ClientMessage) {
+        if bridge.input != nil, let socket = session.socket {
+            do throws(ContainerError) {
+                if side == nil { side = try MonitorConnection(to: socket, container: session.record.name) }
+                try side?.send(message)
+                return
+            } catch {
+                // The session itself tells of a monitor that has gone.
+                side = nil
+            }
+        }
+        outgoing += message.frame
     }
 
     private mutating func begin() {

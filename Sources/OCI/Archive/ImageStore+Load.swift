@@ -30,6 +30,9 @@ extension ImageStore {
             }
             images[0].names = [name]
         }
+        for image in images {
+            for name in image.names { try Self.check(name, means: [image.manifest.digest] + [image.source].compactMap(\.self)) }
+        }
         var stored: [StoredImage] = []
         for image in images {
             for name in image.names.isEmpty ? [nil] : image.names.map(Optional.some) {

@@ -2,38 +2,34 @@ import LinuxSystem
 
 extension ImageStore {
     /// Writes images with all their names to a file, a directory for `.ociDirectory`, or standard output (`-`). A file gets its
-    /// name, and replaces what had it, when it is whole; a directory must not exist.
+    /// name, and replaces the file that had it, when it is whole; a device or FIFO is written to; a directory must not exist.
+    ///
+    /// A name with the digest of an index is left out: what is saved has no such index, and could not be told from a forgery.
     public func save(_ images: [StoredImage], as format: ArchiveFormat, to path: String) throws(ImageError) {
         if format == .ociDirectory {
             guard path != "-", !Self.exists(path) else { throw .file(path: path, .exists) }
             return try saveDirectory(images, to: path)
         }
-        let isStream = path == "-"
-        let target = isStream ? path : "\(path).svmm-\(UInt32.random(in: 0 ... .max))"
+        let output = ArchiveOutput(path)
         do throws(ImageError) {
-            var writer = TarWriter(try Self.output(target), path: path)
+            let file = try Self.onFile(path) { () throws(Errno) in try output.open() }
+            var writer = TarWriter(file, path: path)
             switch format {
             case .ociArchive: try writeLayout(images, to: &writer)
             case .dockerArchive: try writeDocker(images, to: &writer)
             case .ociDirectory: break
             }
-            try writer.finish(durably: !isStream)
-            guard !isStream else { return }
-            do throws(Errno) {
-                try renameFile(target, to: path)
-            } catch {
-                throw ImageError(path, error)
-            }
+            try writer.finish(durably: !output.isStream)
+            try Self.onFile(path) { () throws(Errno) in try output.finish() }
         } catch {
-            if !isStream { try? removeFile(target) }
+            output.discard()
             throw error
         }
     }
 
-    private static func output(_ path: String) throws(ImageError) -> FileDescriptor {
+    private static func onFile<Result: ~Copyable>(_ path: String, _ body: () throws(Errno) -> Result) throws(ImageError) -> Result {
         do throws(Errno) {
-            return path == "-" ? try .duplicate(of: 1)
-                : try .open(path, [.writeOnly, .create, .exclusive], permissions: 0o644)
+            return try body()
         } catch {
             throw ImageError(path, error)
         }
@@ -47,7 +43,8 @@ extension ImageStore {
     private func layoutIndex(_ images: [StoredImage]) throws(ImageError) -> [UInt8] {
         var entries: [Descriptor] = []
         for image in images {
-            for name in image.names.isEmpty ? [nil] : image.names.map(Optional.some) {
+            let names = image.names.filter { $0.digest == nil || $0.digest == image.manifest.digest }
+            for name in names.isEmpty ? [nil] : names.map(Optional.some) {
                 var entry = image.manifest
                 entry.platform = image.configuration.platform
                 if let name {
@@ -88,7 +85,9 @@ extension ImageStore {
         }
         func write(_ name: String, _ body: (borrowing FileDescriptor, String) throws(ImageError) -> Void) throws(ImageError) {
             let file = "\(path)/\(name)"
-            let output = try Self.output(file)
+            let output = try Self.onFile(file) { () throws(Errno) in
+                try FileDescriptor.open(file, [.writeOnly, .create, .exclusive], permissions: 0o644)
+            }
             made.append(file)
             try body(output, file)
         }
@@ -120,11 +119,7 @@ extension ImageStore {
     private static func write(
         _ bytes: UnsafeRawBufferPointer, _ output: borrowing FileDescriptor, _ path: String
     ) throws(ImageError) {
-        do throws(Errno) {
-            try output.writeAll(bytes)
-        } catch {
-            throw ImageError(path, error)
-        }
+        try onFile(path) { () throws(Errno) in try output.writeAll(bytes) }
     }
 
     // MARK: Docker

@@ -28,6 +28,8 @@ public final class Blob: Sendable {
         }
     }
 
+    func removeName(_ path: String) { locked.removeName(path) }
+
     /// Computes the digest of what is on the disk.
     func computedDigest() throws(ImageError) -> Digest {
         var hasher = ContentHasher(digest.algorithm)
@@ -64,18 +66,30 @@ extension ImageStore {
             throw .incompleteImage(image, missing: descriptor.digest)
         }
         guard blob.size == descriptor.size else {
+            try checkDamage(blob, image: image)
             throw .sizeMismatch(what: "\(image): \(descriptor.digest)", expected: descriptor.size, found: blob.size)
         }
         var bytes = [UInt8](repeating: 0, count: Int(blob.size))
         let count = try bytes.withMutableRawBytes { bytes throws(ImageError) in try blob.read(into: bytes, at: 0) }
         let found = Digest(of: bytes[..<count], descriptor.digest.algorithm)
         guard found == descriptor.digest else {
-            try? removeFile(path(of: descriptor.digest))
-            throw .digestMismatch(
-                what: "\(image): a file of the store was damaged and is removed, pull or load the image again",
-                expected: descriptor.digest, found: found)
+            throw removeDamaged(blob, image: image, found: found)
         }
         return bytes
+    }
+
+    /// After a blob turned out to be none that a document can mean: throws, and removes it, when its bytes are not those of its
+    /// digest, so that it is fetched again. Otherwise the document is to blame.
+    func checkDamage(_ blob: Blob, image: String) throws(ImageError) {
+        let found = try blob.computedDigest()
+        guard found == blob.digest else { throw removeDamaged(blob, image: image, found: found) }
+    }
+
+    private func removeDamaged(_ blob: Blob, image: String, found: Digest) -> ImageError {
+        blob.removeName(path(of: blob.digest))
+        return .digestMismatch(
+            what: "\(image): a file of the store was damaged and is removed, pull or load the image again",
+            expected: blob.digest, found: found)
     }
 
     /// Reads an image's manifest, checked against its digest. `image` names the image in errors.

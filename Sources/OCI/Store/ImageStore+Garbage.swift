@@ -19,7 +19,8 @@ public struct StoreUsage: Sendable, Equatable {
 }
 
 extension ImageStore {
-    /// Removes blobs that no image has, unfinished downloads, root images of no image, and templates.
+    /// Removes blobs that no image has, unfinished downloads, root images of no image, and templates: files with names as the
+    /// store gives them. Whatever else lies in its directories is somebody's, and stays.
     ///
     /// What another process has open stays: transfers, root images that `RootImage` holds. A running container's root image may
     /// lose its name, not its contents; give those in `roots` so that it can start again.
@@ -41,16 +42,16 @@ extension ImageStore {
             for algorithm in Digest.Algorithm.allCases {
                 let directory = "\(images)/blobs/\(algorithm.rawValue)"
                 for name in try Self.names(directory) {
-                    if let digest = try? Digest("\(algorithm.rawValue):\(name)"), blobs.contains(digest) { continue }
+                    guard let digest = try? Digest("\(algorithm.rawValue):\(name)"), !blobs.contains(digest) else { continue }
                     let bytes = try LockedFile.removeUnused("\(directory)/\(name)")
                     collected.blobs += bytes > 0 ? 1 : 0
                     collected.bytes += bytes
                 }
             }
-            for name in try Self.names(partials) {
+            for name in try Self.names(partials) where Self.isPartial(name) {
                 collected.bytes += try LockedFile.removeUnused("\(partials)/\(name)")
             }
-            for name in try Self.names(self.roots) {
+            for name in try Self.names(self.roots) where Self.isRoot(name) {
                 if let identifier = RootImage.Identifier(fileName: name), roots.contains(identifier) { continue }
                 let bytes = try LockedFile.removeUnused("\(self.roots)/\(name)")
                 collected.rootImages += bytes > 0 && RootImage.Identifier(fileName: name) != nil ? 1 : 0

@@ -50,13 +50,19 @@ extension ImageStore {
         return try image(entry.digest, in: entries)
     }
 
-    /// Gives an image another name, taken from the image that has it.
+    /// The digest of the manifest that a name stands for, whether that is there and whole or not; nil when there is no such name.
+    public func manifestDigest(of reference: ImageReference) throws(ImageError) -> Digest? {
+        try readIndex().first { $0.means(reference) }?.digest
+    }
+
+    /// Gives an image another name, taken from the image that has it. Throws `.invalidReference` for one with a digest that is
+    /// none of the image's.
     public func tag(_ image: StoredImage, as name: ImageReference) throws(ImageError) {
         try record(image.manifest, name: name, source: nil)
     }
 
-    /// Takes a name away. With its last name the image is no longer one of the store's: `collectGarbage` removes its blobs.
-    /// Returns false when there is no such name.
+    /// Takes a name away, also of an image that is damaged. With its last name the image is no longer one of the store's:
+    /// `collectGarbage` removes its blobs. Returns false when there is no such name.
     @discardableResult
     public func remove(_ reference: ImageReference) throws(ImageError) -> Bool {
         try change { entries in
@@ -95,7 +101,9 @@ extension ImageStore {
 
     /// Puts an image into the index, under a name or without one.
     func record(_ manifest: Descriptor, name: ImageReference?, source: Digest?) throws(ImageError) {
-        try change { entries in
+        try change { entries throws(ImageError) in
+            let known = entries.filter { $0.digest == manifest.digest }.compactMap(\.source)
+            try Self.check(name, means: [manifest.digest] + [source].compactMap(\.self) + known)
             var entry = Descriptor(mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.size)
             var annotations: [String: String] = [:]
             if let name {
@@ -105,8 +113,7 @@ extension ImageStore {
                     entries[index].annotations?[Annotation.referenceName] = nil
                 }
             }
-            let sources = entries.filter { $0.digest == manifest.digest }.compactMap(\.source)
-            if let source = source ?? sources.last, source != manifest.digest {
+            if let source = source ?? known.last, source != manifest.digest {
                 annotations[sourceAnnotation] = source.description
             }
             entry.annotations = annotations.isEmpty ? nil : annotations
@@ -127,11 +134,19 @@ extension ImageStore {
         }
     }
 
-    private func change<Result>(_ body: (inout [Descriptor]) -> Result) throws(ImageError) -> Result {
+    /// Refuses a name with a digest that is none of an image's: who pins a digest would get another image by it.
+    static func check(_ name: ImageReference?, means digests: [Digest]) throws(ImageError) {
+        guard let name, let wanted = name.digest, !digests.contains(wanted) else { return }
+        throw .invalidReference(name.familiar, reason: """
+            the image has the digest \(digests[0]), expected that in the name, or a name without a digest
+            """)
+    }
+
+    private func change<Result>(_ body: (inout [Descriptor]) throws(ImageError) -> Result) throws(ImageError) -> Result {
         try whileLocked { () throws(ImageError) in
             let before = try readIndex()
             var entries = before
-            let result = body(&entries)
+            let result = try body(&entries)
             if entries != before { try writeIndex(entries) }
             return result
         }
@@ -161,11 +176,12 @@ extension Descriptor {
     fileprivate var name: String? { annotations?[Annotation.referenceName] }
     fileprivate var source: Digest? { annotations?[sourceAnnotation].flatMap { try? Digest($0) } }
 
-    /// Whether the reference names this entry of index.json: by its full name, or by repository and digest.
+    /// Whether the reference names this entry of index.json: by its full name, or by repository and digest. What digest a name
+    /// claims counts for nothing: older versions took names from archives as they were.
     fileprivate func means(_ reference: ImageReference) -> Bool {
         guard let name else { return false }
-        if name == reference.description { return true }
-        guard let wanted = reference.digest, let own = try? ImageReference(name), own.name == reference.name else { return false }
-        return wanted == digest || wanted == source || wanted == own.digest
+        guard let wanted = reference.digest else { return name == reference.description }
+        guard wanted == digest || wanted == source, let own = try? ImageReference(name) else { return false }
+        return own.name == reference.name
     }
 }

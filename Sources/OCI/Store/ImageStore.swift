@@ -67,8 +67,35 @@ public struct ImageStore: Sendable {
     }
 
     static let unnamedPrefix = "unnamed-"
-    static func isUnnamedPartial(_ name: String) -> Bool { name.hasPrefix(unnamedPrefix) }
-    static func isUnfinishedRoot(_ name: String) -> Bool { name.hasSuffix(".partial") }
+    static let writablePrefix = "writable-"
+
+    static func isUnnamedPartial(_ name: String) -> Bool {
+        name.hasPrefix(unnamedPrefix) && isNumber(name.dropFirst(unnamedPrefix.utf8.count))
+    }
+
+    /// Whether the name is one that blobs on their way have.
+    static func isPartial(_ name: String) -> Bool {
+        if isUnnamedPartial(name) { return true }
+        let parts = name.split(separator: "-", maxSplits: 1)
+        return parts.count == 2 && (try? Digest("\(parts[0]):\(parts[1])")) != nil
+    }
+
+    static func isUnfinishedRoot(_ name: String) -> Bool { name.hasSuffix(unfinishedSuffix) && isRoot(name) }
+
+    /// Whether the name is one that root images and templates have, finished or not.
+    static func isRoot(_ name: String) -> Bool {
+        let name = name.hasSuffix(unfinishedSuffix) ? String(name.dropLast(unfinishedSuffix.utf8.count)) : name
+        if RootImage.Identifier(fileName: name) != nil { return true }
+        guard name.hasPrefix(writablePrefix), name.hasSuffix(".ext4") else { return false }
+        let parts = name.dropFirst(writablePrefix.utf8.count).dropLast(5).split(separator: "-", omittingEmptySubsequences: false)
+        return parts.count == 2 && parts.allSatisfy { isNumber($0) }
+    }
+
+    private static let unfinishedSuffix = ".partial"
+
+    private static func isNumber(_ text: some StringProtocol) -> Bool {
+        !text.isEmpty && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    }
 }
 
 // Helpers of the store's other parts.

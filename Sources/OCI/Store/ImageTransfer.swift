@@ -45,7 +45,7 @@ public final class ImageTransfer: Sendable {
     /// What writes the blob; nil when the store has it already. Waits while another process or thread writes the same blob,
     /// and then either finds it there or goes on with it: ask for different blobs only, or from different threads.
     ///
-    /// Throws `.sizeMismatch` when the store's blob is of another size than the descriptor says.
+    /// Throws `.sizeMismatch` when the store's blob is whole, and of another size than the descriptor says.
     public func writer(for descriptor: Descriptor) throws(ImageError) -> BlobWriter? {
         while true {
             if try keepExisting(descriptor) { return nil }
@@ -73,7 +73,7 @@ public final class ImageTransfer: Sendable {
         }
     }
 
-    /// Keeps the blob when the store has it.
+    /// Keeps the blob when the store has it. One that is damaged, as its size shows, is removed.
     func keepExisting(_ descriptor: Descriptor) throws(ImageError) -> Bool {
         let path = store.path(of: descriptor.digest)
         guard let locked = try LockedFile.shared(path) else { return false }
@@ -84,6 +84,11 @@ public final class ImageTransfer: Sendable {
             throw ImageError(path, error)
         }
         guard size == descriptor.size else {
+            let blob = try Blob(descriptor.digest, locked, path: path)
+            guard try blob.computedDigest() == descriptor.digest else {
+                blob.removeName(path)
+                return false
+            }
             throw .sizeMismatch(what: "blob \(descriptor.digest)", expected: descriptor.size, found: size)
         }
         keep(descriptor.digest, locked, isNew: false)
@@ -94,7 +99,8 @@ public final class ImageTransfer: Sendable {
     ///
     /// - Parameters:
     ///   - manifest: of the image itself, not of an index.
-    ///   - name: taken from the image that has it; nil: the image is known by its identifier only.
+    ///   - name: taken from the image that has it; nil: the image is known by its identifier only. With a digest, it has to be
+    ///     the manifest's, or a source's.
     ///   - source: the digest that the registry gave for the name where that is not the manifest's: the index's.
     @discardableResult
     public func commit(

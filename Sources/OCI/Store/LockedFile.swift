@@ -45,11 +45,11 @@ final class LockedFile: Sendable {
         }
     }
 
-    /// Removes a file unless somebody has it locked; returns the bytes of disk that it had, 0 when it stays.
+    /// Removes a file unless somebody has it locked, or it is no regular file; returns the bytes of disk that it had, 0 when it stays.
     static func removeUnused(_ path: String) throws(ImageError) -> UInt64 {
         do throws(Errno) {
             let file = try FileDescriptor.open(path, [.readOnly, .noFollow, .nonBlocking])
-            guard try file.tryLock(shared: false), try isStill(file, at: path) else { return 0 }
+            guard try file.status().kind == .regular, try file.tryLock(shared: false), try isStill(file, at: path) else { return 0 }
             let size = try file.attributes().blocks * 512
             try removeFile(path)
             return max(size, 1)
@@ -57,6 +57,12 @@ final class LockedFile: Sendable {
             if error == .noEntry { return 0 }
             throw ImageError(path, error)
         }
+    }
+
+    /// Removes the name that this file was opened by, unless it is another file's by now.
+    func removeName(_ path: String) {
+        // One that cannot be removed is found again by the next who looks.
+        if (try? Self.isStill(file, at: path)) == true { try? removeFile(path) }
     }
 
     private static func isStill(_ file: borrowing FileDescriptor, at path: String) throws(Errno) -> Bool {

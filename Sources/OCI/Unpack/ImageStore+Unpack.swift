@@ -146,25 +146,20 @@ private struct Unpacker {
             (unpacked, reported) = (counter.unpacked, counter.reported)
             doneBefore += blob.size
         } catch {
-            if case .invalid = error { try checkBlob(blob, descriptor) }
+            if case .invalid = error { try checkBlob(blob) }
             throw error
         }
         guard let found = stream.digest, found == expected else {
-            try checkBlob(blob, descriptor)
+            try checkBlob(blob)
             let found = stream.digest.map { ", found \($0)" } ?? ""
             throw .invalid("the layer's content is not what the image's configuration says: expected \(expected)\(found)")
         }
     }
 
     /// After a layer turned out bad: whether that is the disk's fault. A damaged blob is removed, so that it is fetched again.
-    private func checkBlob(_ blob: Blob, _ descriptor: Descriptor) throws(LayerFailure) {
+    private func checkBlob(_ blob: Blob) throws(LayerFailure) {
         do throws(ImageError) {
-            let found = try blob.computedDigest()
-            guard found != descriptor.digest else { return }
-            try? removeFile(store.path(of: descriptor.digest))
-            throw .digestMismatch(
-                what: "\(image.title): a file of the store was damaged and is removed, pull or load the image again",
-                expected: descriptor.digest, found: found)
+            try store.checkDamage(blob, image: image.title)
         } catch {
             throw .image(error)
         }

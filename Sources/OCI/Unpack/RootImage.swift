@@ -51,10 +51,10 @@ extension ImageStore {
     /// Where the root image with this identifier is, whether it exists or not.
     public func path(of root: RootImage.Identifier) -> String { "\(roots)/\(root.fileName)" }
 
-    /// The image's root image, when it has been made.
+    /// The image's root image, when it has been made and is whole. What replaces one that is not gets its name.
     public func existingRootImage(_ identifier: RootImage.Identifier) throws(ImageError) -> RootImage? {
         let path = path(of: identifier)
-        guard let locked = try LockedFile.shared(path) else { return nil }
+        guard let locked = try LockedFile.shared(path), try locked.isWholeExt4(path) else { return nil }
         return RootImage(identifier, path: path, locked)
     }
 }

@@ -37,17 +37,18 @@ public enum WritableLayer {
 }
 
 extension ImageStore {
-    /// The template of writable disks of a size, made when it is missing. The position of the open file belongs to the caller:
+    /// The template of writable disks of a size, made when it is missing or not whole. The position of the open file belongs to the caller:
     /// each call opens it anew.
     fileprivate func template(size: UInt64) throws(ImageError) -> LockedFile {
-        let path = "\(roots)/writable-1-\(size).ext4"
+        let path = "\(roots)/\(Self.writablePrefix)1-\(size).ext4"
         let partial = "\(path).partial"
         while true {
-            if let existing = try LockedFile.shared(path) { return existing }
+            if let existing = try existingTemplate(path, size) { return existing }
             guard let locked = try LockedFile.exclusive(partial, waiting: true) else { continue }
-            if Self.exists(path) {
+            // Who had the lock may have made it.
+            if let existing = try existingTemplate(path, size) {
                 try? removeFile(partial)
-                continue
+                return existing
             }
             do throws(ImageError) {
                 try format(partial, locked, size)
@@ -63,6 +64,11 @@ extension ImageStore {
                 throw error
             }
         }
+    }
+
+    private func existingTemplate(_ path: String, _ size: UInt64) throws(ImageError) -> LockedFile? {
+        guard let locked = try LockedFile.shared(path), try locked.isWholeExt4(path, size: size) else { return nil }
+        return locked
     }
 
     private func format(_ path: String, _ locked: LockedFile, _ size: UInt64) throws(ImageError) {

@@ -44,13 +44,13 @@ extension Engine {
     /// The image that a container is to be made of: fetched, if need be, and unpacked.
     func prepare(_ name: String, _ options: ContainerImageOptions) async throws -> PreparedImage {
         let image = try await find(name, options)
-        return try await StoredImages(images).prepare(image, name: name)
+        return try await StoredImages(images).prepare(image, name: name, maximumUnpacked: options.unpackOption.maxUnpacked)
     }
 
     private func find(_ name: String, _ options: ContainerImageOptions) async throws -> StoredImage {
         if let source = ImageSource(name) {
             let wanted = options.platformOption.platform
-            guard let image = try images.load(source, platform: wanted).first else { throw ImageError.noSuchImage(name) }
+            guard let image = try images.load(source, platform: wanted, maximumSize: options.unpackOption.maxUnpacked).first else { throw ImageError.noSuchImage(name) }
             let found = image.configuration.platform
             guard wanted.accepts(found) else { throw ImageError.noSuchPlatform(image: name, wanted: wanted, available: ["\(found)"]) }
             return image

@@ -81,7 +81,7 @@ struct FieldTemplate {
             case .text(let text): line += text
             case .field(let path, let isJSON):
                 let found = try Self.find(path, in: value)
-                line += isJSON ? found.compactText : found.plainText
+                line += isJSON ? found.compactText : visible(found.plainText)
             }
         }
         return line
@@ -136,7 +136,7 @@ enum JSONQuote {
             case "\n": result += "\\n"
             case "\r": result += "\\r"
             case "\t": result += "\\t"
-            case "\u{0}"..."\u{1F}", "\u{7F}":
+            case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}":
                 let digits = String(scalar.value, radix: 16)
                 result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             default: result.unicodeScalars.append(scalar)
@@ -182,9 +182,7 @@ enum ListFormat: Sendable {
                 return lines
             }
             var table = TextTable(hasHeading ? template.heading.split(separator: "\t", omittingEmptySubsequences: false).map(String.init) : nil)
-            for object in objects {
-                table.add(try template.line(object).split(separator: "\t", omittingEmptySubsequences: false).map(String.init))
-            }
+            for object in objects { table.add(ofTemplate: try template.line(object)) }
             return table.lines
         }
     }

@@ -7,7 +7,12 @@ import OCI
 struct StoreOptions: ParsableArguments {
     @Option(help: ArgumentHelp(
         "Directory of images and containers (default: $SVMM_ROOT, else /var/lib/svmm for root, ~/.local/share/svmm for others).",
-        valueName: "dir"))
+        valueName: "dir"),
+            transform: { text in
+                // The working directory, of which nobody thinks where a variable of a script is empty.
+                guard !text.isEmpty else { throw Expected("a directory") }
+                return text
+            })
     var root: String?
 
     /// The directory, absolute: later parts of the command may run in another one.

@@ -1,3 +1,5 @@
+import CommandSupport
+
 /// Rows of text with aligned columns, two spaces between them.
 struct TextTable {
     private var rows: [[String]] = []
@@ -6,8 +8,14 @@ struct TextTable {
         if let heading { rows.append(heading) }
     }
 
+    /// Adds a row, in which nothing steers a terminal or ends the line.
     mutating func add(_ row: [String]) {
-        rows.append(row)
+        rows.append(row.map { visible($0) })
+    }
+
+    /// Adds a row of a template, which has made its fields visible and may end lines itself.
+    mutating func add(ofTemplate line: String) {
+        rows.append(line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init))
     }
 
     /// The lines, without spaces at their ends.

@@ -73,7 +73,10 @@ enum CopyEnd: Equatable {
 enum StandardStreams {
     static func write(_ bytes: [UInt8]) throws(ContainerError) {
         guard bytes.withUnsafeBytes({ writeWhatFits(1, $0) }) == bytes.count else {
-            throw ContainerError(.failed, "standard output: \(Errno.current)")
+            let error = Errno.current
+            // The reader has gone, and wants no more: as with a program that SIGPIPE ends.
+            if error == .brokenPipe { CurrentProcess.exitNow(141) }
+            throw ContainerError(.failed, "standard output: \(error)")
         }
     }
 

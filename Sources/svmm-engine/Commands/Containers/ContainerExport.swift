@@ -26,30 +26,16 @@ struct ContainerExport: EngineCommand {
                 try await engine.runtime.archive(container, path: "/") { bytes throws(ContainerError) in try StandardStreams.write(bytes) }
                 return 0
             }
-            let file: OutputFile
-            do throws(Errno) {
-                file = OutputFile(try FileDescriptor.open(output, [.writeOnly, .create, .truncate], permissions: 0o644))
-            } catch {
-                throw ContainerError(.failed, "\(output): \(error)")
-            }
+            let file = try OutputFile(output)
             do {
-                try await engine.runtime.archive(container, path: "/") { bytes throws(ContainerError) in
-                    guard bytes.withUnsafeBytes({ writeWhatFits(file.raw, $0) }) == bytes.count else {
-                        throw ContainerError(.failed, "\(output): \(Errno.current)")
-                    }
-                }
+                try await engine.runtime.archive(container, path: "/") { bytes throws(ContainerError) in try file.write(bytes) }
+                try file.finish()
             } catch {
                 // Half an archive is none.
-                try? removeFile(output)
+                file.discard()
                 throw error
             }
             return 0
         }
-    }
-
-    private final class OutputFile: Sendable {
-        private let file: FileDescriptor
-        var raw: Int32 { file.raw }
-        init(_ file: consuming FileDescriptor) { self.file = file }
     }
 }

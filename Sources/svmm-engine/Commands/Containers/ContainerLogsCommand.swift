@@ -50,34 +50,37 @@ struct ContainerLogsCommand: EngineCommand {
         try await Engine.run(store) { engine in
             if boot {
                 let bytes = try await engine.runtime.console(container)
-                _ = bytes.withUnsafeBytes { writeWhatFits(1, $0) }
+                StandardOutput.write(bytes)
                 return 0
             }
             let logs = try await engine.runtime.logs(container, options: chosen)
             while let batch = try await logs.nextBatch() {
-                guard write(batch) else { return 141 }
+                guard try write(batch) else { break }
             }
             return 0
         }
     }
 
     /// Neighbouring lines of a stream together; false when nobody reads any more.
-    private func write(_ entries: [LogEntry]) -> Bool {
+    private func write(_ entries: [LogEntry]) throws -> Bool {
         var bytes: [UInt8] = []
         var stream = LogEntry.Stream.output
-        func flush() -> Bool {
+        func flush() throws -> Bool {
             defer { bytes.removeAll(keepingCapacity: true) }
-            return bytes.withUnsafeBytes { writeWhatFits(stream == .output ? 1 : 2, $0) } == bytes.count
+            if stream == .output { return StandardOutput.write(bytes) }
+            // There is nowhere to say it.
+            guard bytes.withUnsafeBytes({ writeWhatFits(2, $0) }) == bytes.count else { throw ExitCode(141) }
+            return true
         }
         for entry in entries {
             if entry.stream != stream {
-                guard flush() else { return false }
+                guard try flush() else { return false }
                 stream = entry.stream
             }
             if timestamps { bytes += Array("\(Timestamp.text(entry.time)) ".utf8) }
             bytes += entry.text
         }
-        return flush()
+        return try flush()
     }
 }
 

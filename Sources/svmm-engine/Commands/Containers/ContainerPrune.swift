@@ -17,10 +17,7 @@ struct ContainerPrune: EngineCommand {
     func run() async throws {
         let chosen = try asUsage { () throws(Expected) in try ContainerFilter(self.filter) }
         try await Engine.run(store) { engine in
-            if !force {
-                let answer = try Prompt.line("This removes all containers that do not run. Go on? [y/N] ", default: "n")
-                guard answer.lowercased().hasPrefix("y") else { return 0 }
-            }
+            guard try force || Prompt.confirm("This removes all containers that do not run.") else { return 0 }
             let (removed, bytes) = try await engine.prune(chosen)
             for identifier in removed { printLine(identifier) }
             printLine("Total reclaimed space: \(ByteCount.text(bytes))")

@@ -25,7 +25,9 @@ struct ContainerRun: EngineCommand {
         let foreground = try detach ? nil : Foreground(hasInput: options.interactive, hasTerminal: options.tty, detachKeys: detachKeys)
         let file = try IdentifierFile(options.cidfile)
         try await Engine.run(options.store, failing: file.discard) { engine in
-            let image = try await engine.prepare(request.image, options.image)
+            let image = try await Interruption.ending(foreground != nil, discarding: file.discard) {
+                try await engine.prepare(request.image, options.image)
+            }
             var start = StartOptions(streams: foreground?.streams, terminal: options.tty ? Foreground.terminalSize : nil,
                                      cleansUp: request.isTemporary && foreground != nil)
             start.waitsForStart = foreground == nil

@@ -41,9 +41,7 @@ struct ContainerStats: EngineCommand {
                 let objects = samples.map { $0.object(since: previous[$0.record.identifier], isFull: noTrunc) }
                 let lines = try asUsage { () throws(Expected) in try format.lines(objects, columns: Self.columns, hasHeading: true) }
                 let text = (isLive ? "\u{1B}[H\u{1B}[2J" : "") + lines.joined(separator: "\n") + "\n"
-                let bytes = Array(text.utf8)
-                guard bytes.withUnsafeBytes({ writeWhatFits(1, $0) }) == bytes.count else { return 141 }
-                if noStream { return 0 }
+                guard StandardOutput.write(Array(text.utf8)), !noStream else { return 0 }
                 previous = Dictionary(samples.map { ($0.record.identifier, $0) }) { first, _ in first }
                 // The display's rate; nothing waits for anything else here.
                 try await Task.sleep(for: .seconds(1))

@@ -50,8 +50,7 @@ struct EventsCommand: EngineCommand {
                 let line = try asUsage { () throws(Expected) in
                     format == "json" ? String(decoding: event.line, as: UTF8.self) : try template?.line(event.object) ?? event.text
                 }
-                let bytes = Array((line + "\n").utf8)
-                guard bytes.withUnsafeBytes({ writeWhatFits(1, $0) }) == bytes.count else { return 141 }
+                guard StandardOutput.write(Array((line + "\n").utf8)) else { break }
             }
             return 0
         }
@@ -90,7 +89,8 @@ extension ContainerEvent {
     /// For people.
     var text: String {
         let known = [("image", image), ("name", name)] + attributes.sorted { $0.key < $1.key }.filter { !$0.value.isEmpty }
-        return "\(Timestamp.text(time)) container \(action) \(identifier.prefix(12)) (\(known.map { "\($0.0)=\($0.1)" }.joined(separator: ", ")))"
+        let facts = known.map { "\($0.0)=\($0.1)" }.joined(separator: ", ")
+        return visible("\(Timestamp.text(time)) container \(action) \(identifier.prefix(12)) (\(facts))")
     }
 
     /// For templates.

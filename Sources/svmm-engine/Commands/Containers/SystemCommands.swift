@@ -131,11 +131,8 @@ struct SystemPrune: EngineCommand {
 
     func run() async throws {
         try await Engine.run(store) { engine in
-            if !force {
-                let images = all ? "all images that no container uses" : "all images without a name"
-                let answer = try Prompt.line("This removes all containers that do not run, and \(images). Go on? [y/N] ", default: "n")
-                guard answer.lowercased().hasPrefix("y") else { return 0 }
-            }
+            let images = all ? "all images that no container uses" : "all images without a name"
+            guard try force || Prompt.confirm("This removes all containers that do not run, and \(images).") else { return 0 }
             let (removed, bytes) = try await engine.prune(try ContainerFilter([]))
             for identifier in removed { printLine(identifier) }
             let use = try ImageUse.find(root: engine.root)

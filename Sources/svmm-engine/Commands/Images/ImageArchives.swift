@@ -50,6 +50,7 @@ struct ImageLoad: EngineCommand {
 
     @OptionGroup var storeOptions: StoreOptions
     @OptionGroup var platformOption: PlatformOption
+    @OptionGroup var unpackOption: UnpackOption
 
     @Option(name: [.customShort("i"), .long],
             help: ArgumentHelp("The archive, or the directory of an OCI layout; - is standard input.", valueName: "file"))
@@ -66,7 +67,8 @@ struct ImageLoad: EngineCommand {
         var isDirectory = false
         if input != "-", let status = try? fileStatus(at: input) { isDirectory = status.kind == .directory }
         let source: ImageSource = isDirectory ? .ociDirectory(path: input, name: nil) : .archive(path: input, name: nil)
-        for image in try store.load(source, platform: platformOption.platform) where !quiet {
+        let images = try store.load(source, platform: platformOption.platform, maximumSize: unpackOption.maxUnpacked)
+        for image in images where !quiet {
             for name in image.names { printLine("Loaded image: \(name)") }
             if image.names.isEmpty { printLine("Loaded image: \(image.id)") }
         }

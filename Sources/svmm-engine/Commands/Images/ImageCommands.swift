@@ -12,16 +12,6 @@ struct ImageCommands: ParsableCommand {
         ],
         aliases: ["images"]
     )
-
-    /// `svmm images` lists them when no subcommand follows, as it does in other programs. Only that word: `svmm image` with a
-    /// misspelt subcommand is an error.
-    static func spelledOut(_ arguments: some Collection<String>) -> [String] {
-        var arguments = Array(arguments)
-        guard arguments.first == "images" else { return arguments }
-        let next = arguments.dropFirst().first
-        if next == nil || (next?.hasPrefix("-") == true && next != "-h" && next != "--help") { arguments.insert("ls", at: 1) }
-        return arguments
-    }
 }
 
 /// An image of the store by what a person calls it.
@@ -66,10 +56,8 @@ struct ImagePrune: EngineCommand {
     func run() async throws {
         let root = try storeOptions.directory()
         let store = try storeOptions.imageStore()
-        if !force {
-            let what = all ? "all images that no container uses" : "all images without a name"
-            guard try Prompt.line("This removes \(what). Go on? [y/N] ", default: "n").lowercased().hasPrefix("y") else { return }
-        }
+        let what = all ? "all images that no container uses" : "all images without a name"
+        guard try force || Prompt.confirm("This removes \(what).") else { return }
         let use = try ImageUse.find(root: root)
         for image in try store.list() where (all || image.names.isEmpty) && use.users(of: image).isEmpty {
             if try store.remove(image) { printLine(image.id.hex) }

@@ -16,6 +16,7 @@ struct ImagePull: EngineCommand {
 
     @OptionGroup var storeOptions: StoreOptions
     @OptionGroup var platformOption: PlatformOption
+    @OptionGroup var unpackOption: UnpackOption
     @OptionGroup var access: RegistryAccessOptions
 
     @Option(help: ArgumentHelp("When the registry is asked.", valueName: "always|missing|newer|never"),
@@ -35,7 +36,8 @@ struct ImagePull: EngineCommand {
         let store = try storeOptions.imageStore()
         for text in images {
             if let source = ImageSource(text) {
-                for image in try store.load(source, platform: platformOption.platform) { printLine(image.id.hex) }
+                let images = try store.load(source, platform: platformOption.platform, maximumSize: unpackOption.maxUnpacked)
+                for image in images { printLine(image.id.hex) }
                 continue
             }
             let reference = try ImageReference(withoutTransport(text))

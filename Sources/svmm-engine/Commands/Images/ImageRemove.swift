@@ -52,7 +52,18 @@ struct ImageRemove: EngineCommand {
     }
 
     private func remove(_ text: String, from store: ImageStore, _ use: ImageUse) throws {
-        guard let image = try store.resolve(text) else {
+        let found: StoredImage?
+        do {
+            found = try store.resolve(text)
+        } catch {
+            // What is damaged can be removed by its name.
+            guard let name = try? ImageReference(text), let digest = try store.manifestDigest(of: name) else { throw error }
+            let users = use.containers.filter { $0.manifest == digest }.map(\.name)
+            guard users.isEmpty else { throw Failure(description: "\(text): used by container \(users.joined(separator: ", "))") }
+            if try store.remove(name) { printLine("Untagged: \(name)") }
+            return
+        }
+        guard let image = found else {
             if force { return }
             throw ImageError.noSuchImage(text)
         }

@@ -132,9 +132,10 @@ struct ContainerOptions: ParsableArguments {
     @Option(parsing: .singleValue, help: ArgumentHelp("Capability to take away, or ALL.", valueName: "name"))
     var capDrop: [String] = []
 
-    @Option(parsing: .singleValue, help: ArgumentHelp("no-new-privileges: programs gain none by set-user-ID.", valueName: "option"),
+    @Option(parsing: .singleValue, help: ArgumentHelp("no-new-privileges: programs gain none by set-user-ID. What is off anyway, as label=disable, may be said.",
+                               valueName: "option"),
             transform: { try ContainerOptions.securityOption($0) })
-    var securityOpt: [Bool] = []
+    var securityOpt: [SecurityOption] = []
 
     @Option(parsing: .singleValue, help: ArgumentHelp("Kernel parameter of the container.", valueName: "name=value"))
     var sysctl: [String] = []
@@ -172,11 +173,21 @@ struct ContainerOptions: ParsableArguments {
         return bytes
     }
 
-    private static func securityOption(_ text: String) throws(Expected) -> Bool {
+    enum SecurityOption {
+        case noNewPrivileges(Bool)
+        /// What podman protects the host with is not needed: the machine is the boundary.
+        case nothing
+    }
+
+    private static func securityOption(_ text: String) throws(Expected) -> SecurityOption {
         switch text {
-        case "no-new-privileges", "no-new-privileges:true", "no-new-privileges=true": return true
-        case "no-new-privileges:false", "no-new-privileges=false": return false
-        default: throw Expected("no-new-privileges, found '\(text)': a container's machine has its own kernel, and nothing else is in this version")
+        case "no-new-privileges", "no-new-privileges:true", "no-new-privileges=true": return .noNewPrivileges(true)
+        case "no-new-privileges:false", "no-new-privileges=false": return .noNewPrivileges(false)
+        case "seccomp=unconfined", "seccomp:unconfined", "apparmor=unconfined", "apparmor:unconfined": return .nothing
+        case _ where text.hasPrefix("label=") || text.hasPrefix("label:"): return .nothing
+        default:
+            let known = "no-new-privileges, label=…, seccomp=unconfined or apparmor=unconfined"
+            throw Expected("\(known), found '\(text)': a container's machine has its own kernel")
         }
     }
 }
@@ -234,6 +245,7 @@ struct ContainerImageOptions: ParsableArguments {
     var pull = PullPolicy.missing
 
     @OptionGroup var platformOption: PlatformOption
+    @OptionGroup var unpackOption: UnpackOption
     @OptionGroup var connection: RegistryConnectionOptions
 
     @Flag(name: .shortAndLong, help: "Show no progress.")

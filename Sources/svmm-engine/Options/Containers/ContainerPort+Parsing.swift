@@ -22,9 +22,8 @@ extension ContainerPort {
         if address == nil, parts.count == 3 { address = String(parts.removeFirst()) }
         guard (1...2).contains(parts.count), let container = range(parts[parts.count - 1]) else { throw failure }
         // Goes into an argument of passt: nothing but an address may be in it.
-        guard address?.utf8.allSatisfy({ "0123456789abcdefABCDEF.:".utf8.contains($0) }) ?? true,
-              address.map({ $0.contains(".") || $0.contains(":") }) ?? true else {
-            throw failure
+        guard address.map(HostEntry.isAddress) ?? true else {
+            throw Expected("an IPv4 address, or an IPv6 address in brackets, before the port of the host, found '\(text)'")
         }
         guard parts.count == 2, !parts[0].isEmpty else {
             return container.map { ContainerPort(address: address, host: 0, container: $0, transport: transport) }
@@ -62,10 +61,7 @@ extension HostEntry {
         return names.map { HostEntry(name: String($0), address: address == "host-gateway" ? nil : address) }
     }
 
-    /// Digits of an address: whether it is one is for whoever uses it.
     static func isAddress(_ text: String) -> Bool {
-        let isVersion4 = text.split(separator: ".", omittingEmptySubsequences: false).compactMap { UInt8($0) }.count == 4
-            && text.utf8.allSatisfy { "0123456789.".utf8.contains($0) }
-        return isVersion4 || (text.contains(":") && text.utf8.count <= 45 && text.utf8.allSatisfy { "0123456789abcdefABCDEF:.".utf8.contains($0) })
+        InternetAddress.version4(text) != nil || InternetAddress.isVersion6(text)
     }
 }

@@ -19,8 +19,24 @@ enum EnvironmentOptions {
         return result
     }
 
+    /// More than a process can be started with.
+    private static let fileLimit = 1 << 20
+
+    /// To its end, so that it may be a pipe.
     private static func parse(file: String) throws(Expected) -> [String] {
-        guard let bytes = contents(ofSmallFile: file, limit: 1 << 20) else { throw Expected("--env-file \(file): a file that can be read") }
+        var bytes: [UInt8] = []
+        do throws(Errno) {
+            let source = try FileDescriptor.open(file, .readOnly)
+            var part = [UInt8](repeating: 0, count: 64 << 10)
+            while bytes.count <= fileLimit {
+                guard let count = part.withUnsafeMutableBytes({ readWhenReady(source.raw, into: $0) }) else { throw .current }
+                if count == 0 { break }
+                bytes += part[..<count]
+            }
+        } catch {
+            throw Expected("--env-file FILE that can be read, found '\(file)': \(error)")
+        }
+        guard bytes.count <= fileLimit else { throw Expected("--env-file FILE of at most \(fileLimit) bytes, found more in '\(file)'") }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw Expected("--env-file \(file): UTF-8 text") }
         return try parse(text, file: file)
     }
@@ -28,16 +44,17 @@ enum EnvironmentOptions {
     /// NAME=VALUE a line, the value as it stands; NAME alone takes the caller's; empty lines and those that begin with # are passed over.
     static func parse(_ text: String, file: String) throws(Expected) -> [String] {
         var result: [String] = []
-        for (index, whole) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
-            var line = whole.hasSuffix("\r") ? whole.dropLast() : whole
-            line = line.drop { $0 == " " || $0 == "\t" }
-            if line.isEmpty || line.hasPrefix("#") { continue }
-            let name = line.prefix { $0 != "=" }
-            guard !name.isEmpty, !name.contains(where: \.isWhitespace) else {
-                throw Expected("--env-file \(file), line \(index + 1): NAME=VALUE or NAME, found '\(line)'")
+        // Bytes: a line feed is a character's part behind a carriage return, and other characters end lines for others only.
+        for (index, whole) in text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+            guard !whole.contains(0) else { throw Expected("--env-file \(file), line \(index + 1): text, found a NUL in it") }
+            let line = (whole.last == 0x0D ? whole.dropLast() : whole).drop { $0 == 0x20 || $0 == 0x09 }
+            if line.isEmpty || line.first == UInt8(ascii: "#") { continue }
+            let name = Substring(line.prefix { $0 != UInt8(ascii: "=") })
+            guard !name.isEmpty, !name.unicodeScalars.contains(where: \.properties.isWhitespace) else {
+                throw Expected("--env-file \(file), line \(index + 1): NAME=VALUE or NAME, found '\(Substring(line))'")
             }
-            if name.utf8.count < line.utf8.count {
-                result.append(String(line))
+            if name.utf8.count < line.count {
+                result.append(String(Substring(line)))
             } else if let value = CurrentProcess.variable(String(name)) {
                 result.append("\(name)=\(value)")
             }
