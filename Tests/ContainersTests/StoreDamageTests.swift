@@ -42,6 +42,17 @@ struct StoreDamageTests {
         }
     }
 
+    @Test("without their database containers are not taken for leftovers")
+    func lostDatabase() async throws {
+        let runtime = try await test.open()
+        let record = try await runtime.create(.fake("true", name: "c"), from: .fake())
+        for name in [database, database + "-wal", database + "-shm"] { _ = try? removeFile(name) }
+        let error = try await #require(throws: ContainerError.self) { _ = try await test.open() }
+        #expect(error.description.contains("containers.sqlite: missing, though the directories of 1 containers are in"), "\(error)")
+        #expect(test.leftovers == [record.identifier])
+        #expect((try? fileStatus(at: database)) == nil)
+    }
+
     @Test("a damaged record is in nobody's way, and is removed as any other", arguments: [
         "configuration = 'garbage'", "configuration = x'00ff80'", "created = 'yesterday'", "care = 'much'", "image = x'ff'", "root = x'fe'",
     ])

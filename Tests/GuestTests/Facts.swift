@@ -57,6 +57,11 @@ struct KernelWarning {
         // kernel's listing of them. A processor in hardware has none of that.
         KernelWarning(prefix: "XSAVE consistency problem", applies: Requirement.isEmulated),
         KernelWarning(prefix: "CPUID[0d,", applies: Requirement.isEmulated),
+        // How long things took that do not depend on svmm: an emulated processor is slow, and shares one of the machine's with others.
+        KernelWarning(prefix: "hrtimer: interrupt took", applies: Requirement.isEmulated),
+        KernelWarning(prefix: "perf: interrupt took too long", applies: Requirement.isEmulated),
+        KernelWarning(prefix: "clocksource: Long readout interval", applies: Requirement.isEmulated),
+        KernelWarning(prefix: "sched: RT throttling activated", applies: Requirement.isEmulated),
         // Stock kernels look for PCI, and these machines have none.
         KernelWarning(prefix: "PCI: Fatal: No config space access function found"),
         KernelWarning(prefix: "PCI: System does not support PCI"),

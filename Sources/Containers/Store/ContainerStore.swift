@@ -25,8 +25,20 @@ final class ContainerStore: Sendable {
         if (try? fileStatus(at: folder))?.kind != .directory {
             try onFile(folder) { () throws(Errno) in try makeDirectories(folder, permissions: 0o700) }
         }
-        database = try ContainerDatabase(path: root + "/containers.sqlite", lock: root + "/containers.lock")
+        let path = root + "/containers.sqlite"
+        if (try? fileStatus(at: path)) == nil { try Self.requireNoContainers(folder, database: path) }
+        database = try ContainerDatabase(path: path, lock: root + "/containers.lock")
         try markFolder()
+    }
+
+    /// The database comes before the first container: where it is missing beside some, it was lost, and a new one would take them for
+    /// leftovers.
+    private static func requireNoContainers(_ folder: String, database: String) throws(ContainerError) {
+        let names = try onFile(folder) { () throws(Errno) in try LinuxSystem.names(inDirectory: folder) }
+        let count = names.count { ContainerIdentifier.isWhole($0) }
+        // Another process may have made both meanwhile.
+        guard count > 0, (try? fileStatus(at: database)) == nil else { return }
+        throw .failed("\(database): missing, though the directories of \(count) containers are in \(folder); bring it back, or remove them")
     }
 
     /// The lock file's other use: where it is, the directory is the one that the database knows. It is not made in one that may
