@@ -13,11 +13,12 @@ extension LinuxGuests {
             var kernel = Kernel.vmlinux
             var words = "devices"
             var cache = "none"
-            /// Subjects; all when empty.
-            var only: [String] = []
+            /// Subjects. Each is some mount's: all of them on every one take an emulated processor half an hour.
+            let only: [String]
 
             static let all = [
-                Mount(testDescription: "passthrough"),
+                Mount(testDescription: "passthrough",
+                      only: ["directories:", "names:", "write:", "times:", "space:", "limits:", "concurrency:", "listing:"]),
                 Mount(testDescription: "mapped", words: "devices,uidmap=mapped",
                       only: ["open:", "rename:", "links:", "files:", "permissions:", "attributes:", "lists:"]),
                 Mount(testDescription: "passthrough, Debian's kernel", kernel: .debian,
