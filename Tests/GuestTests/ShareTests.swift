@@ -30,7 +30,7 @@ extension LinuxGuests {
             /// What runs when there is time.
             var program: String {
                 let patterns = SlowTests.areWanted ? [] : only
-                return "/tools/fs-conformance,/data,--nine-p,\(cache),--entries,500"
+                return "/tools/fs-conformance,/data,--nine-p,\(cache),--entries,\(SlowTests.areWanted ? 500 : 150)"
                     + patterns.map { ",--only,\($0)" }.joined()
             }
         }
