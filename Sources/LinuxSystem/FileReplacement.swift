@@ -24,23 +24,3 @@ public func replaceFile(_ path: String, with bytes: [UInt8], permissions: UInt32
         throw error
     }
 }
-
-/// Makes a directory and those above it that are missing, with these permissions. The corresponding C function is `mkdir`.
-public func makeDirectoryPath(_ path: String, permissions: UInt32) throws(Errno) {
-    do throws(Errno) {
-        try makeDirectory(path, permissions: permissions)
-    } catch {
-        switch error {
-        case .exists: return
-        case .noEntry:
-            guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { throw error }
-            try makeDirectoryPath(String(path[..<slash]), permissions: permissions)
-            do throws(Errno) {
-                try makeDirectory(path, permissions: permissions)
-            } catch {
-                guard error == .exists else { throw error }
-            }
-        default: throw error
-        }
-    }
-}

@@ -99,7 +99,7 @@ struct AuthenticationFileTests {
         #expect(stat(path, &status) == 0 && status.st_mode & 0o7777 == 0o600)
         #expect(try store.credentials(for: quay)?.user == "a")
         #expect(try names(inDirectory: place.path + "/run/containers") == ["auth.json"])
-        try makeDirectoryPath(place.path + "/home/.docker", permissions: 0o700)
+        try makeDirectories(place.path + "/home/.docker", permissions: 0o700)
         _ = try place.write(#"{"auths":{"third.example":{"auth":"YWxpY2U6c2VjcmV0"}}}"#, to: "home/.docker/config.json")
         #expect(try store.credentials(for: RegistryName("third.example"))?.user == "alice")
         #expect(try store.otherFile(with: RegistryName("third.example")) == place.path + "/home/.docker/config.json")

@@ -106,7 +106,7 @@ struct PeerTests {
         let images = [SampleImage(layerSizes: [1000], seed: 1), SampleImage(layerSizes: [2000], seed: 2, architecture: "arm64")]
         let index = SampleImage.index([(images[0], .host), (images[1], try Platform("linux/arm64/v8"))])
         let layout = "\(place.path)/layout"
-        try makeDirectoryPath("\(layout)/blobs/sha256", permissions: 0o700)
+        try makeDirectories("\(layout)/blobs/sha256", permissions: 0o700)
         for bytes in images.flatMap({ [$0.manifest, $0.configuration] + $0.layers }) + [index] {
             try replaceFile("\(layout)/blobs/sha256/\(Digest(of: bytes).hex)", with: bytes, permissions: 0o600)
         }

@@ -29,7 +29,7 @@ struct TLSTests {
             + "/etc/containers/certs.d/\(server.host)/ca.crt, or give --tls-verify=false")
         // The directory that the text names, below the user's configuration directory.
         let home = place.path + "/home"
-        try makeDirectoryPath("\(home)/containers/certs.d/\(server.host)", permissions: 0o700)
+        try makeDirectories("\(home)/containers/certs.d/\(server.host)", permissions: 0o700)
         let bytes = try #require(contents(ofSmallFile: "\(place.path)/certificates/ca.crt"))
         try replaceFile("\(home)/containers/certs.d/\(server.host)/ca.crt", with: bytes, permissions: 0o600)
         options.variable = { $0 == "XDG_CONFIG_HOME" ? home : nil }

@@ -71,22 +71,11 @@ public struct ContainerEvents: AsyncSequence, Sendable {
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
 
     private func nextBatch() async throws(ContainerError) -> [ContainerEvent]? {
-        let (reader, options) = (reader, options)
-        let result: Result<[ContainerEvent]?, ContainerError> = await withTaskCancellationHandler {
-            do throws(ContainerError) {
-                return .success(try await BlockingWork.run { () throws(ContainerError) in
-                    guard let lines = try reader.next() else { return nil }
-                    return lines.compactMap { ContainerEvent($0) }.filter { event in
-                        event.time >= options.since ?? 0 && event.time <= options.until ?? .max
-                    }
-                })
-            } catch {
-                return .failure(error)
-            }
-        } onCancel: {
-            reader.cancel()
+        let options = options
+        return try await reader.nextBatch { line in
+            guard let event = ContainerEvent(line), event.time >= options.since ?? 0, event.time <= options.until ?? .max else { return nil }
+            return event
         }
-        return try result.get()
     }
 }
 

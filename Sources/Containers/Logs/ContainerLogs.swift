@@ -75,22 +75,11 @@ public struct ContainerLogs: AsyncSequence, Sendable {
 
     /// The next lines together; nil at the end.
     public func nextBatch() async throws(ContainerError) -> [LogEntry]? {
-        let (reader, options) = (reader, options)
-        let result: Result<[LogEntry]?, ContainerError> = await withTaskCancellationHandler {
-            do throws(ContainerError) {
-                return .success(try await BlockingWork.run { () throws(ContainerError) in
-                    guard let lines = try reader.next() else { return nil }
-                    return lines.compactMap { LogEntry($0) }.filter { entry in
-                        entry.time >= options.since ?? 0 && entry.time <= options.until ?? .max
-                    }
-                })
-            } catch {
-                return .failure(error)
-            }
-        } onCancel: {
-            reader.cancel()
+        let options = options
+        return try await reader.nextBatch { line in
+            guard let entry = LogEntry(line), entry.time >= options.since ?? 0, entry.time <= options.until ?? .max else { return nil }
+            return entry
         }
-        return try result.get()
     }
 }
 

@@ -51,6 +51,24 @@ final class LineReader: Sendable {
         }
     }
 
+    /// What the next lines say and is wanted, for a task, whose cancellation ends the wait; nil at the end.
+    func nextBatch<Element: Sendable>(
+        _ element: @escaping @Sendable (ArraySlice<UInt8>) -> Element?
+    ) async throws(ContainerError) -> [Element]? {
+        let result: Result<[Element]?, ContainerError> = await withTaskCancellationHandler {
+            do throws(ContainerError) {
+                return .success(try await BlockingWork.run { [self] () throws(ContainerError) in
+                    try next().map { $0.compactMap(element) }
+                })
+            } catch {
+                return .failure(error)
+            }
+        } onCancel: {
+            cancel()
+        }
+        return try result.get()
+    }
+
     func cancel() {
         hasEnded.store(true, ordering: .releasing)
         cancelled.signal()

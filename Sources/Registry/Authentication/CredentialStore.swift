@@ -87,7 +87,7 @@ public struct CredentialStore: Sendable {
 
     private static func lock(_ folder: String) throws(RegistryError) -> FileDescriptor {
         do throws(Errno) {
-            try makeDirectoryPath(folder, permissions: 0o700)
+            try makeDirectories(folder, permissions: 0o700)
             let lock = try FileDescriptor.open(folder, [.readOnly, .directory])
             try lock.waitForLock(shared: false)
             return lock

@@ -24,7 +24,7 @@ struct StoreOptions: ParsableArguments {
     func imageStore() throws -> ImageStore {
         let directory = try directory()
         do throws(Errno) {
-            try makeDirectoryPath(directory, permissions: 0o700)
+            try makeDirectories(directory, permissions: 0o700)
         } catch {
             throw ImageError.file(path: directory, error)
         }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CommandSupport
 import Containers
 import LinuxSystem
 
@@ -7,10 +6,7 @@ struct ContainerRestartCommand: EngineCommand {
     static let configuration = CommandConfiguration(
         commandName: "restart", abstract: "Stop containers in order, if they run, and start them.")
 
-    @Option(name: [.customShort("t", allowingJoined: true), .customLong("time"), .customLong("timeout")],
-            help: ArgumentHelp("Seconds until the end. (default: the container's own)", valueName: "seconds"),
-            transform: { try number($0, in: 0...31_536_000, unit: " seconds") })
-    var time: UInt32?
+    @OptionGroup var timeout: StopTimeOption
 
     @Flag(name: .shortAndLong, help: "All containers that run.")
     var all = false
@@ -25,7 +21,7 @@ struct ContainerRestartCommand: EngineCommand {
         try await Engine.run(store) { engine in
             let chosen = try await Selection.choose(all, containers, engine) { $0.isRunning }
             return await Engine.forEach(chosen) { container in
-                try await engine.runtime.stop(container, timeout: time)
+                try await engine.runtime.stop(container, timeout: timeout.time)
                 _ = try await engine.runtime.start(container, options: StartOptions())
                 return container
             }

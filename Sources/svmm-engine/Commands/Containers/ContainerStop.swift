@@ -8,10 +8,7 @@ struct ContainerStop: EngineCommand {
         commandName: "stop", abstract: "Stop containers in order.",
         discussion: "The machine's power button is pressed: the process gets its stop signal, and is killed after the timeout.")
 
-    @Option(name: [.customShort("t", allowingJoined: true), .customLong("time"), .customLong("timeout")],
-            help: ArgumentHelp("Seconds until the end. (default: the container's own)", valueName: "seconds"),
-            transform: { try number($0, in: 0...31_536_000, unit: " seconds") })
-    var time: UInt32?
+    @OptionGroup var timeout: StopTimeOption
 
     @Flag(name: .shortAndLong, help: "All containers that run.")
     var all = false
@@ -26,11 +23,18 @@ struct ContainerStop: EngineCommand {
         try await Engine.run(store) { engine in
             let chosen = try await Selection.choose(all, containers, engine) { $0.isRunning }
             return await Engine.forEach(chosen) { container in
-                try await engine.runtime.stop(container, timeout: time)
+                try await engine.runtime.stop(container, timeout: timeout.time)
                 return container
             }
         }
     }
+}
+
+struct StopTimeOption: ParsableArguments {
+    @Option(name: [.customShort("t", allowingJoined: true), .customLong("time"), .customLong("timeout")],
+            help: ArgumentHelp("Seconds until the end. (default: the container's own)", valueName: "seconds"),
+            transform: { try number($0, in: 0...31_536_000, unit: " seconds") })
+    var time: UInt32?
 }
 
 /// Containers by name, or all of a kind.
