@@ -11,7 +11,13 @@ struct Conformance {
             fc_complain(Options.usage)
             exit(2)
         }
-        let cases = Suite(options).cases.filter { options.includes($0.name) }
+        let all = Suite(options).cases
+        if let pattern = options.only.first(where: { pattern in !all.contains { contains($0.name, pattern) } }) {
+            // A run of nothing would pass.
+            fc_complain("fs-conformance: --only \(pattern): no case has it in its name; --list prints the names")
+            exit(2)
+        }
+        let cases = all.filter { options.includes($0.name) }
         if options.isList {
             for test in cases { print(test.name) }
             exit(0)

@@ -69,10 +69,10 @@ struct Options {
     func includes(_ name: String) -> Bool {
         (only.isEmpty || only.contains { contains(name, $0) }) && !skip.contains { contains(name, $0) }
     }
+}
 
-    private func contains(_ name: String, _ part: String) -> Bool {
-        let name = Array(name.utf8), part = Array(part.utf8)
-        guard part.count <= name.count else { return false }
-        return (0...(name.count - part.count)).contains { name[$0...].starts(with: part) }
-    }
+func contains(_ name: String, _ part: String) -> Bool {
+    let name = Array(name.utf8), part = Array(part.utf8)
+    guard part.count <= name.count else { return false }
+    return (0...(name.count - part.count)).contains { name[$0...].starts(with: part) }
 }
