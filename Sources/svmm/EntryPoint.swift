@@ -26,7 +26,16 @@ struct SVMM: ParsableCommand {
 
     static func main() {
         // A program of its own, so that machines start without what containers need.
-        if let arguments = Engine.arguments(for: Array(CommandLine.arguments.dropFirst())) { Engine.become(arguments) }
-        runAsRoot(usageStatus: ExitStatus.usage) { try $0.run() } failureStatus: { _ in nil }
+        let words = Array(CommandLine.arguments.dropFirst())
+        if let arguments = Engine.arguments(for: words) { Engine.become(arguments) }
+        runAsRoot(usageStatus: ExitStatus.usage, arguments: withEmptyValues(words)) { try $0.run() } failureStatus: { _ in nil }
+    }
+
+    /// The parser would take the next word for the empty value of `--name=`: a word of its own stands for it.
+    static func withEmptyValues(_ words: [String]) -> [String] {
+        let end = words.firstIndex(of: "--") ?? words.count
+        return words[..<end].flatMap { word in
+            word.hasPrefix("--") && word.utf8.count > 3 && word.firstIndex(of: "=") == word.indices.last ? [String(word.dropLast()), ""] : [word]
+        } + words[end...]
     }
 }

@@ -5,6 +5,14 @@ import Testing
 
 @Suite("Options")
 struct OptionTests {
+    @Test("an option's value may be empty without taking the next word's place", arguments: [
+        (["boot", "--kernel=", "--cpus", "2"], ["boot", "--kernel", "", "--cpus", "2"]), (["boot", "--disk=a=", "x="], ["boot", "--disk=a=", "x="]),
+        (["vsock", "--", "--a="], ["vsock", "--", "--a="]), (["--", "--a=", "--"], ["--", "--a=", "--"]), ([], []), (["--="], ["--="]),
+    ] as [([String], [String])])
+    func emptyValues(words: [String], result: [String]) {
+        #expect(SVMM.withEmptyValues(words) == result)
+    }
+
     @Test("--memory takes a number with a unit of 1024", arguments: [
         ("1M", 1 << 20), ("1m", 1 << 20), ("1024K", 1 << 20), ("1024KiB", 1 << 20), ("1024kib", 1 << 20),
         ("1048576", 1 << 20),

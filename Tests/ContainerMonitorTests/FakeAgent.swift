@@ -90,6 +90,13 @@ final class FakeAgent: Peer {
         try expect("start", reply) { if case .start(let process) = $0 { process } else { nil } }
     }
 
+    /// Reads to the request to start the main process, and answers none.
+    func ignoreRequests() throws {
+        while true {
+            if case .start = try next().request { return }
+        }
+    }
+
     func expectSignal() throws -> [UInt32] {
         try expect("signal") { if case .signal(let process, let signal) = $0 { [process, UInt32(signal)] } else { nil } }
     }

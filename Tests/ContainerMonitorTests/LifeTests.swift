@@ -108,6 +108,24 @@ struct LifeTests {
         #expect(try bench.status().failure == text)
     }
 
+    @Test("an agent that does not answer is not waited for without end", arguments: [false, true])
+    func noAnswer(isSetUp: Bool) throws {
+        let bench = try Bench(hasClient: true)
+        let client = try #require(bench.first)
+        try client.send(.attach([.output]))
+        let agent = try bench.boot()
+        if isSetUp { _ = try agent.expectSetUp() }
+        try agent.ignoreRequests()
+        bench.advance(seconds: 119)
+        try bench.settle()
+        #expect(try bench.status().state == .starting)
+        bench.advance(seconds: 2)
+        guard case .failed(125, let text) = try client.next() else { return #expect(Bool(false), "the client is not told") }
+        #expect(text.contains("did not start the container's process"), "\(text)")
+        #expect(try bench.machine.next() == .end)
+        #expect(try bench.machine.next() == .finish(125))
+    }
+
     @Test("a machine that cannot be built is told to the client")
     func notBuilt() throws {
         let bench = try Bench(hasClient: true)

@@ -1,5 +1,6 @@
 @testable import ContainerMonitor
 import ContainerProtocol
+import ContainerRecords
 import Glibc
 import LinuxSystem
 import Testing
@@ -145,6 +146,17 @@ struct RecordTests {
             "name": .text("we\"b\n"), "image": .text("bü"), "attributes": .object(["exitCode": .text("1"), "error": .text("\u{0}")]),
         ]))
         #expect(found[2]?["name"] == .text("new") && found[2]?["attributes"] == .object([:]))
+    }
+
+    @Test("a file of events that has grown too large is begun anew, by whoever sees it")
+    func largeEvents() throws {
+        let path = directory.path + "/events"
+        let logs = ["one", "two"].map { EventLog(path, limit: 4096, identifier: $0, name: $0, image: "i", time: { 0 }, note: { _ in }) }
+        for _ in 0..<100 { for log in logs { log.add("health_status") } }
+        let (old, new) = (lines("events.1"), lines("events"))
+        let length = try #require(directory.contents("events.1")).count
+        #expect((4097...5000).contains(length) && new.count < old.count, "\(length) bytes, \(old.count) and \(new.count) lines")
+        #expect((old + new).allSatisfy { $0?["action"] == .text("health_status") })
     }
 
     private final class Notes {

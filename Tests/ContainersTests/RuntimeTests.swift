@@ -121,9 +121,17 @@ struct RuntimeTests {
         let status = try #require(try await runtime.inspect("k").status)
         #expect(Glibc.kill(status.processIdentifier, SIGKILL) == 0)
         await session.waitForClose()
+        // Its descriptors are closed one after the other.
+        try runtime.store.waitForMonitor(runtime.store.hold(session.record.identifier))
         let found = try await test.open().inspect("k")
         #expect(found.state == .exited)
         #expect(found.status?.failure.contains("was killed") == true)
+        var past = EventOptions()
+        (past.since, past.follows) = (0, false)
+        var events: [ContainerEvent] = []
+        for try await event in try await runtime.events(past) { events.append(event) }
+        #expect(events.map(\.action) == ["create", "start", "die"])
+        #expect(events.last?.attributes["exitCode"] == "125")
         #expect(try LinuxSystem.names(inDirectory: test.runtime).isEmpty)
         _ = try await runtime.start("k", options: StartOptions())
         #expect(try await runtime.inspect("k").state == .running)
@@ -139,6 +147,8 @@ struct RuntimeTests {
         let status = try #require(try await runtime.inspect("k").status)
         #expect(Glibc.kill(status.processIdentifier, SIGKILL) == 0)
         await session.waitForClose()
+        // Its descriptors are closed one after the other.
+        try runtime.store.waitForMonitor(runtime.store.hold(session.record.identifier))
         #expect(try await test.open().list().isEmpty)
         #expect(test.leftovers == [])
     }

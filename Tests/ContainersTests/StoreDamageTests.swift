@@ -169,7 +169,7 @@ struct StoreDamageTests {
         func connection(_ said: [MonitorMessage]) throws -> MonitorConnection {
             let pair = try SocketPair(.stream)
             for message in said { try message.frame.withUnsafeBytes { try pair.second.sendAll($0) } }
-            return MonitorConnection(pair.takeFirst(), container: "c")
+            return MonitorConnection(pair.takeFirst(), container: "c", log: "/dev/null")
         }
         let expected = ContainerError(.failed, "no /dev/kvm")
         let spoken = try connection([.failed(status: 125, "no /dev/kvm")])

@@ -43,13 +43,18 @@ extension ContainerMonitor {
         guard version == AgentChannel.version else {
             return breakDown("the guest's agent speaks version \(version) of the protocol, expected \(AgentChannel.version): its initrd is of another build")
         }
-        timers.cancel(&patience)
         phase = .settingUp
+        allow(Self.startTime) { [unowned self] in
+            breakDown("the guest's agent did not set the container up within \(Self.startTime / .seconds(1)) s")
+        }
         var sandbox = container.sandbox
         if sandbox.time != 0 { sandbox.time = timers.realTime }
         ask(.setUp(sandbox)) { [unowned self] failure in
+            // The machine's end has a reason of its own.
+            guard phase.isBeforeStart else { return }
             if let failure { return cannotStart(failure) }
             guard case .settingUp = phase else { return }
+            timers.cancel(&patience)
             phase = .ready
             startIfWanted()
         }

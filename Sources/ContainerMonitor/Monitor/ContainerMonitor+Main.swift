@@ -1,5 +1,6 @@
 import AgentProtocol
 import ContainerProtocol
+import LinuxSystem
 
 /// The main process.
 extension ContainerMonitor {
@@ -22,6 +23,9 @@ extension ContainerMonitor {
         var process = container.process
         process.streams = ProcessConfiguration.Streams(input: output.token, errors: errors?.token ?? 0, hasInput: container.hasInput)
         phase = .starting
+        allow(Self.startTime) { [unowned self] in
+            breakDown("the guest's agent did not start the container's process within \(Self.startTime / .seconds(1)) s")
+        }
         ask(.start(process)) { [unowned self] failure in
             guard case .starting = phase else { return }
             if let failure { return cannotStart(failure) }
@@ -30,6 +34,7 @@ extension ContainerMonitor {
     }
 
     private func mainHasStarted(_ main: GuestProcess) {
+        timers.cancel(&patience)
         phase = .running
         status.state = stop.isRequested ? .stopping : .running
         status.startTime = timers.realTime
@@ -47,7 +52,11 @@ extension ContainerMonitor {
         main.isDone = { [unowned self] in mainIsDrained() }
         main.start()
         stopIfPostponed()
+        _ = timers.after(Self.settlingTime) { CurrentProcess.releaseStartUpCode() }
     }
+
+    /// After a start: then the code that only a start needs is no longer part of the process. A process that ends earlier saves that.
+    private static let settlingTime: UInt64 = .seconds(1)
 
     /// The agent works, but the process does not run.
     func cannotStart(_ failure: AgentFailure) {
@@ -123,5 +132,10 @@ extension ContainerMonitor.Phase {
         case .settingUp, .ready: true
         default: false
         }
+    }
+
+    /// Whether a machine is up that does not run the main process yet.
+    var isBeforeStart: Bool {
+        if case .starting = self { true } else { allowsStart }
     }
 }

@@ -1,5 +1,6 @@
 import AgentProtocol
 import ContainerProtocol
+import ContainerRecords
 import LinuxSystem
 
 /// A container from the start of its monitor to the end: what runs in its virtual machine, who is connected to it, what is written down

@@ -1,4 +1,5 @@
 import ContainerProtocol
+import ContainerRecords
 import LinuxSystem
 
 /// The main process's output as JSON lines: `{"log":"text\n","stream":"stdout","time":"…"}`. An object for each line of output; lines

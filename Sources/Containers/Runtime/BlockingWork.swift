@@ -6,7 +6,7 @@ enum BlockingWork {
     static func run<Result: Sendable>(_ body: @escaping @Sendable () throws(ContainerError) -> Result) async throws(ContainerError) -> Result {
         let result: Swift.Result<Result, ContainerError> = await withCheckedContinuation { continuation in
             do throws(Errno) {
-                _ = try Thread(name: "container") {
+                _ = try Thread(name: "container", stack: Thread.largeStack) {
                     do throws(ContainerError) {
                         continuation.resume(returning: .success(try body()))
                     } catch {

@@ -16,8 +16,7 @@ extension ContainerRuntime {
 
     private func stop(_ record: ContainerRecord, timeout: UInt32?) throws(ContainerError) -> ContainerExit? {
         guard let connection = try connectIfRunning(record) else { return nil }
-        try connection.send(.stop(timeout: timeout))
-        let exit = try awaitExit(connection)
+        let exit = try awaitExit(connection, after: .stop(timeout: timeout))
         connection.waitForEnd()
         return exit
     }
@@ -37,8 +36,7 @@ extension ContainerRuntime {
         try await BlockingWork.run { () throws(ContainerError) in
             let record = try store.database.find(container)
             if let connection = try connectIfRunning(record) {
-                try connection.send(.wait)
-                if let exit = try awaitExit(connection) {
+                if let exit = try awaitExit(connection, after: .wait) {
                     connection.waitForEnd()
                     return exit
                 }
@@ -89,9 +87,8 @@ extension ContainerRuntime {
     /// Ends a container that may be running, whatever its state.
     private func end(_ container: ContainerIdentity) throws(ContainerError) {
         guard let connection = try connectIfRunning(container) else { return }
-        try connection.send(.stop(timeout: 0))
-        if (try? awaitExit(connection)) != nil { return connection.waitForEnd() }
-        // It has lost its mind, or is just ending.
+        // Whatever it answers: it may have lost its mind.
+        _ = try? awaitExit(connection, after: .stop(timeout: 0))
         connection.waitForEnd()
     }
 
@@ -115,13 +112,15 @@ extension ContainerRuntime {
             if let connection = try? MonitorConnection(to: hold.paths.socket, container: name) { _ = try connection.ask(.rename(name)) }
             var renamed = record
             renamed.name = name
-            store.note(.rename, renamed, attributes: [("oldName", record.name)])
+            store.note(.rename, renamed, attributes: ["oldName": record.name])
         }
     }
 
-    /// nil when the monitor is gone without an answer.
-    private func awaitExit(_ connection: MonitorConnection) throws(ContainerError) -> ContainerExit? {
-        switch try connection.receive() {
+    /// Asks for what is answered by the container's end; nil when the monitor is gone without an answer.
+    private func awaitExit(_ connection: MonitorConnection, after message: ClientMessage) throws(ContainerError) -> ContainerExit? {
+        // One that is just ending may have closed the connection already.
+        try? connection.send(message)
+        return switch try connection.receive() {
         case .exited(let status, let wasOutOfMemory)?: ContainerExit(status: Int32(status), wasOutOfMemory: wasOutOfMemory)
         case .failed(let status, let text)?: throw ContainerError(status: status, text)
         case nil: nil

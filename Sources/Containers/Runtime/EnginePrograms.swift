@@ -58,14 +58,23 @@ public struct EnginePrograms: Sendable {
     /// .build, of .build/release and of .build/x86_64-unknown-linux-gnu/release.
     private static func buildFolders(_ folder: String) -> [String] { ["\(folder)/..", "\(folder)/../.."] }
 
-    /// Where Kernel/build keeps kernels; a finished one has its vmlinux.
+    /// Where Kernel/build keeps kernels.
     private static func builtKernels() -> [String] {
         func absolute(_ variable: String) -> String? {
             CurrentProcess.variable(variable).flatMap { $0.hasPrefix("/") ? $0 : nil }
         }
         guard let base = absolute("SVMM_CACHE") ?? absolute("XDG_CACHE_HOME").map({ $0 + "/svmm" })
             ?? absolute("HOME").map({ $0 + "/.cache/svmm" }) else { return [] }
-        let entries = (try? names(inDirectory: base + "/kernel")) ?? []
-        return entries.sorted().map { "\(base)/kernel/\($0)/vmlinux" }
+        return builtKernels(in: base + "/kernel")
+    }
+
+    /// The kernels in a cache, the one that was built last first; a finished one has its vmlinux.
+    static func builtKernels(in cache: String) -> [String] {
+        let entries = (try? names(inDirectory: cache)) ?? []
+        let built = entries.compactMap { entry -> (path: String, time: FileTime)? in
+            let path = "\(cache)/\(entry)/vmlinux"
+            return (try? FileDescriptor.open(path, [.pathOnly]).attributes()).map { (path, $0.modified) }
+        }
+        return built.sorted { ($0.time.seconds, $0.time.nanoseconds) > ($1.time.seconds, $1.time.nanoseconds) }.map(\.path)
     }
 }

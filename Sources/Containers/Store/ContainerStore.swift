@@ -177,12 +177,17 @@ final class ContainerStore: Sendable {
     /// For whoever has the monitor's lock: there is no monitor.
     func settledStatusOfStopped(_ identifier: String, _ hold: borrowing Hold) throws(ContainerError) -> ContainerStatus? {
         guard var status = writtenStatus(identifier), status.state != .exited else { return writtenStatus(identifier) }
+        let hasRun = status.state != .starting
         status.state = .exited
         status.exitStatus = 125
         status.endTime = Clock.realTimeNanoseconds()
         status.failure = "its monitor (process \(status.processIdentifier)) was killed, or the host was restarted"
         try write(status, hold)
         removeRunDirectory(hold.paths)
+        // What the monitor would have said.
+        if hasRun, let record = try? database.find(identifier) {
+            note(.die, record, attributes: ["exitCode": "\(status.exitStatus)", "oom": "false", "error": status.failure])
+        }
         return status
     }
 

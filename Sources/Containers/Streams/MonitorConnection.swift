@@ -97,7 +97,8 @@ final class MonitorConnection: Sendable {
 
     /// The connection has ended before its time.
     var gone: ContainerError {
-        let lines = log.flatMap { contents(ofSmallFile: $0) }.map { String(decoding: $0, as: UTF8.self).split(separator: "\n") } ?? []
+        guard let log else { return .wrongState("container \(container) has just ended") }
+        let lines = contents(ofSmallFile: log).map { String(decoding: $0, as: UTF8.self).split(separator: "\n") } ?? []
         guard let last = lines.last else { return .failed("container \(container): its monitor has ended without a word") }
         return .failed(last.hasPrefix("svmm: ") ? String(last.dropFirst(6)) : String(last))
     }

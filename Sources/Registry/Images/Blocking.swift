@@ -14,7 +14,7 @@ func blocking<Result: Sendable, Failure: Error>(
             }
         }
         do throws(Errno) {
-            _ = try Thread(name: "blocking", run)
+            _ = try Thread(name: "blocking", stack: Thread.largeStack, run)
         } catch {
             // No thread to be had: then here.
             run()

@@ -1,22 +1,31 @@
 import LinuxSystem
 
 /// The file that gets a JSON line for each event of the container: `{"time":"…","type":"container","action":"start","id":"…",
-/// "name":"…","image":"…","attributes":{…}}`. Several monitors write to the same file.
-final class EventLog {
+/// "name":"…","image":"…","attributes":{…}}`. Several processes write to the same file. Used by one thread at a time.
+public final class EventLog {
+    /// The file's size in bytes at which it is begun anew; the old one is kept once, as NAME.1.
+    public static let sizeLimit: UInt64 = 8 << 20
+
     private let path: String
+    private let limit: UInt64
     private let identifier: String
     private let image: String
     private let time: () -> UInt64
     private let note: (String) -> Void
     private var hasFailed = false
-    var name: String
+    public var name: String
 
     /// - Parameters:
     ///   - path: of the file; empty: events are not kept.
+    ///   - limit: bytes.
     ///   - time: nanoseconds since 1970.
-    ///   - note: takes a line for people.
-    init(_ path: String, identifier: String, name: String, image: String, time: @escaping () -> UInt64, note: @escaping (String) -> Void) {
+    ///   - note: takes a line for people when the file cannot be written, once.
+    public init(
+        _ path: String, limit: UInt64 = sizeLimit, identifier: String, name: String, image: String, time: @escaping () -> UInt64,
+        note: @escaping (String) -> Void
+    ) {
         self.path = path
+        self.limit = limit
         self.identifier = identifier
         self.name = name
         self.image = image
@@ -25,7 +34,7 @@ final class EventLog {
     }
 
     /// Adds a line by one write: lines of others are never mixed with it.
-    func add(_ action: String, _ attributes: KeyValuePairs<String, String> = [:]) {
+    public func add(_ action: String, _ attributes: KeyValuePairs<String, String> = [:]) {
         guard !path.isEmpty else { return }
         var line: [UInt8] = []
         line.append(UInt8(ascii: "{"))
@@ -45,10 +54,18 @@ final class EventLog {
             let file = try FileDescriptor.open(path, [.writeOnly, .create, .append, .noControllingTerminal])
             let result = line.withUnsafeBytes { bytes in Result { () throws(Errno) in try write(file.raw, bytes) } }
             _ = try result.get()
+            try beginAnew(file)
         } catch {
             if !hasFailed { note("\(path): events cannot be written: \(error)") }
             hasFailed = true
         }
+    }
+
+    /// Makes room when the file has grown too large. Who gets the lock does, unless somebody else has meanwhile.
+    private func beginAnew(_ file: borrowing FileDescriptor) throws(Errno) {
+        let status = try file.status()
+        guard status.size > limit, try file.tryLock(shared: false), try fileStatus(at: path).identity == status.identity else { return }
+        try renameFile(path, to: path + ".1")
     }
 
     private static func append(_ key: String, _ value: String, to line: inout [UInt8]) {

@@ -1,10 +1,10 @@
 /// JSON's strings, from bytes that may be no text.
-enum JSONText {
+public enum JSONText {
     private static let quote = UInt8(ascii: "\"")
     private static let backslash = UInt8(ascii: "\\")
 
     /// Appends the text in quotation marks. What is not UTF-8 becomes U+FFFD.
-    static func append(_ bytes: UnsafeRawBufferPointer, to json: inout [UInt8]) {
+    public static func append(_ bytes: UnsafeRawBufferPointer, to json: inout [UInt8]) {
         json.append(quote)
         if isASCII(bytes) {
             escape(bytes, to: &json)
@@ -15,7 +15,7 @@ enum JSONText {
         json.append(quote)
     }
 
-    static func append(_ text: String, to json: inout [UInt8]) {
+    public static func append(_ text: String, to json: inout [UInt8]) {
         var text = text
         text.withUTF8 { bytes in
             json.append(quote)
