@@ -53,7 +53,7 @@ extension ContainerRuntime {
     private func hasMonitor(_ identifier: String) throws(ContainerError) -> Bool {
         let hold = try store.hold(identifier)
         guard let lock = try store.monitorLock(hold) else { return true }
-        _ = lock.raw
+        try? lock.unlock()
         return false
     }
 }

@@ -39,7 +39,7 @@ extension ContainerRuntime {
             let hold = try store.hold(record.identifier)
             try images.makeWritableDisk(at: paths.writableDisk)
             try insertRow(&record, hasName: hasName, isBeingRun: isBeingRun)
-            _ = creation.raw
+            try? creation.unlock()
             store.note(.create, record)
             return Made(record: record, hold: hold)
         } catch {

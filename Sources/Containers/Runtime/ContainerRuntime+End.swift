@@ -79,7 +79,7 @@ extension ContainerRuntime {
             // The event says of a damaged one nothing that would be right.
             let record = try? store.database.find(container.identifier)
             try store.remove(container.identifier, hold)
-            _ = lock.raw
+            try? lock.unlock()
             if let record { store.note(.remove, record) }
         }
     }

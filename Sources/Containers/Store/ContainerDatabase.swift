@@ -34,7 +34,7 @@ final class ContainerDatabase: Sendable {
             return file
         }
         try make()
-        _ = file.raw
+        try? file.unlock()
     }
 
     private func version() throws(ContainerError) -> Int {

@@ -64,7 +64,7 @@ extension ContainerStore {
             }
         }
         for identifier in now.subtracting(found) { try database.delete(identifier) }
-        _ = file.raw
+        try? file.unlock()
     }
 
     /// After a boot of the host nothing runs, and nothing in /run tells what ran before.
@@ -88,6 +88,6 @@ extension ContainerStore {
     ) throws(ContainerError) {
         guard let hold = try tryHold(identifier), let lock = try monitorLock(hold) else { return }
         try body(hold)
-        _ = lock.raw
+        try? lock.unlock()
     }
 }

@@ -94,6 +94,9 @@ final class ContainerStore: Sendable {
     struct Hold: ~Copyable {
         fileprivate let directory: FileDescriptor
         let paths: ContainerPaths
+
+        // Closing the file is not enough: a child that another thread has forked, and that has yet to become its program, has it too.
+        deinit { try? directory.unlock() }
     }
 
     /// Waits until nobody else changes the container.
@@ -170,7 +173,7 @@ final class ContainerStore: Sendable {
         guard status.state != .exited, let lock = try monitorLock(hold) else { return status }
         // Read again: it may have ended in order between the two.
         let settled = try settledStatusOfStopped(identifier, hold)
-        _ = lock.raw
+        try? lock.unlock()
         return settled
     }
 

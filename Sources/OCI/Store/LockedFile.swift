@@ -11,6 +11,9 @@ final class LockedFile: Sendable {
         self.file = file
     }
 
+    // Closing the file is not enough: a child that another thread has forked, and that has yet to become its program, has it too.
+    deinit { try? file.unlock() }
+
     /// Opens the file, makes it where it is missing, and locks it for this object alone. nil when somebody else has it and
     /// `waiting` is false.
     static func exclusive(_ path: String, waiting: Bool) throws(ImageError) -> LockedFile? {
