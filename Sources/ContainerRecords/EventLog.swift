@@ -64,8 +64,13 @@ public final class EventLog {
     /// Makes room when the file has grown too large. Who gets the lock does, unless somebody else has meanwhile.
     private func beginAnew(_ file: borrowing FileDescriptor) throws(Errno) {
         let status = try file.status()
-        guard status.size > limit, try file.tryLock(shared: false), try fileStatus(at: path).identity == status.identity else { return }
-        try renameFile(path, to: path + ".1")
+        guard status.size > limit, try file.tryLock(shared: false) else { return }
+        do throws(Errno) {
+            if try fileStatus(at: path).identity == status.identity { try renameFile(path, to: path + ".1") }
+        } catch {
+            // The other's new file is made with its first line.
+            guard error == .noEntry else { throw error }
+        }
     }
 
     private static func append(_ key: String, _ value: String, to line: inout [UInt8]) {

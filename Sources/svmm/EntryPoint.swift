@@ -31,11 +31,16 @@ struct SVMM: ParsableCommand {
         runAsRoot(usageStatus: ExitStatus.usage, arguments: withEmptyValues(words)) { try $0.run() } failureStatus: { _ in nil }
     }
 
+    /// Long options without a value. A test compares this with the commands.
+    static let flags: Set<String> = ["dry-run", "help", "json", "software-kvm", "version"]
+
     /// The parser would take the next word for the empty value of `--name=`: a word of its own stands for it.
     static func withEmptyValues(_ words: [String]) -> [String] {
         let end = words.firstIndex(of: "--") ?? words.count
         return words[..<end].flatMap { word in
-            word.hasPrefix("--") && word.utf8.count > 3 && word.firstIndex(of: "=") == word.indices.last ? [String(word.dropLast()), ""] : [word]
+            let name = word.dropFirst(2).dropLast()
+            guard word.hasPrefix("--"), word.hasSuffix("="), !name.isEmpty, !name.contains("="), !flags.contains(String(name)) else { return [word] }
+            return ["--\(name)", ""]
         } + words[end...]
     }
 }

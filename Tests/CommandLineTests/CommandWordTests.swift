@@ -58,35 +58,16 @@ struct CommandWordTests {
 
     @Test("the tables of options are the commands' own")
     func tables() throws {
-        var (flags, valued): (Set<String>, Set<String>) = ([], [])
-        var short: [String: Set<Character>] = [:]
-        func visit(_ command: JSONValue, _ path: [String]) {
-            for argument in items(command["arguments"]) {
-                let isFlag = argument["kind"] == .string("flag")
-                for name in items(argument["names"]) {
-                    guard let text = name["name"]?.text else { continue }
-                    if name["kind"] == .string("long") {
-                        if isFlag { flags.insert(text) } else { valued.insert(text) }
-                    } else if name["kind"] == .string("short"), !isFlag, let letter = text.first {
-                        short[path.joined(separator: " "), default: []].insert(letter)
-                    }
-                }
-            }
-            for next in items(command["subcommands"]) { visit(next, path + [next["commandName"]?.text ?? ""]) }
-        }
-        let dump = try #require(JSONValue(json: Array(EngineProgram._dumpHelp().utf8))?["command"])
-        visit(dump, [])
+        let tables = try CommandTables(EngineProgram.self)
+        let (flags, valued) = (tables.flags, tables.valued)
         #expect(!valued.isEmpty && valued.isDisjoint(with: CommandWords.flags))
         #expect(flags.subtracting(CommandWords.flags) == [])
         // Of containers' commands without their group, as they are typed.
+        let short = tables.short
         var found = short.filter { !$0.key.hasPrefix("container ") }
         for (path, letters) in short where path.hasPrefix("container ") { found[String(path.dropFirst("container ".count))] = letters }
         let aliases: Set<String> = ["list", "ps"]
         #expect(CommandWords.shortValues.filter { !aliases.contains($0.key) }.mapValues(Set.init) == found)
         for alias in aliases { #expect(CommandWords.shortValues[alias] == CommandWords.shortValues["ls"]) }
-    }
-
-    private func items(_ value: JSONValue?) -> [JSONValue] {
-        if case .array(let items)? = value { items } else { [] }
     }
 }

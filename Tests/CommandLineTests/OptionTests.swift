@@ -8,9 +8,17 @@ struct OptionTests {
     @Test("an option's value may be empty without taking the next word's place", arguments: [
         (["boot", "--kernel=", "--cpus", "2"], ["boot", "--kernel", "", "--cpus", "2"]), (["boot", "--disk=a=", "x="], ["boot", "--disk=a=", "x="]),
         (["vsock", "--", "--a="], ["vsock", "--", "--a="]), (["--", "--a=", "--"], ["--", "--a=", "--"]), ([], []), (["--="], ["--="]),
+        (["stats", "--json=", "vm"], ["stats", "--json=", "vm"]),
     ] as [([String], [String])])
     func emptyValues(words: [String], result: [String]) {
         #expect(SVMM.withEmptyValues(words) == result)
+    }
+
+    @Test("the table of flags is the commands' own")
+    func flags() throws {
+        let tables = try CommandTables(SVMM.self)
+        #expect(!tables.valued.isEmpty && tables.valued.isDisjoint(with: SVMM.flags))
+        #expect(tables.flags.subtracting(SVMM.flags) == [])
     }
 
     @Test("--memory takes a number with a unit of 1024", arguments: [

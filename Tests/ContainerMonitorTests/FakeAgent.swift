@@ -90,11 +90,13 @@ final class FakeAgent: Peer {
         try expect("start", reply) { if case .start(let process) = $0 { process } else { nil } }
     }
 
-    /// Reads to the request to start the main process, and answers none.
-    func ignoreRequests() throws {
-        while true {
-            if case .start = try next().request { return }
-        }
+    /// Reads the requests to set up and to start the main process, and answers none; returns the first one's number.
+    func ignoreRequests() throws -> UInt32 {
+        let first = try next()
+        guard case .setUp = first.request else { throw TimeoutError(what: "setUp, not \(first.request)") }
+        let second = try next().request
+        guard case .start = second else { throw TimeoutError(what: "start, not \(second)") }
+        return first.number
     }
 
     func expectSignal() throws -> [UInt32] {

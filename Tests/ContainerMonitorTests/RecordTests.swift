@@ -3,6 +3,7 @@ import ContainerProtocol
 import ContainerRecords
 import Glibc
 import LinuxSystem
+import Synchronization
 import Testing
 import TestSupport
 
@@ -159,8 +160,28 @@ struct RecordTests {
         #expect((old + new).allSatisfy { $0?["action"] == .text("health_status") })
     }
 
-    private final class Notes {
-        var lines: [String] = []
-        func add(_ line: String) { lines.append(line) }
+    @Test("of those who write events at the same time one begins the new file, and none takes that for an error")
+    func sharedEvents() throws {
+        let path = directory.path + "/events"
+        let notes = Notes()
+        let gates = (0..<4).map { _ in Gate() }
+        for gate in gates {
+            _ = try Thread(name: "writer") {
+                let log = EventLog(path, limit: 512, identifier: "i", name: "n", image: "i", time: { 0 },
+                                   note: notes.add)
+                for _ in 0..<500 { log.add("health_status") }
+                gate.open()
+            }
+        }
+        for gate in gates { gate.wait() }
+        #expect(notes.lines == [])
+        #expect((lines("events") + lines("events.1")).allSatisfy { $0?["action"] == .text("health_status") })
+        #expect(try #require(directory.contents("events.1")).count > 512)
+    }
+
+    private final class Notes: Sendable {
+        private let kept = Mutex<[String]>([])
+        var lines: [String] { kept.withLock { $0 } }
+        func add(_ line: String) { kept.withLock { $0.append(line) } }
     }
 }

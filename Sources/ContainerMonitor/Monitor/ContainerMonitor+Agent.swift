@@ -44,22 +44,30 @@ extension ContainerMonitor {
             return breakDown("the guest's agent speaks version \(version) of the protocol, expected \(AgentChannel.version): its initrd is of another build")
         }
         phase = .settingUp
-        allow(Self.startTime) { [unowned self] in
-            breakDown("the guest's agent did not set the container up within \(Self.startTime / .seconds(1)) s")
-        }
+        isSetUp = false
+        limitStep()
         var sandbox = container.sandbox
         if sandbox.time != 0 { sandbox.time = timers.realTime }
         ask(.setUp(sandbox)) { [unowned self] failure in
             // The machine's end has a reason of its own.
             guard phase.isBeforeStart else { return }
             if let failure { return cannotStart(failure) }
-            guard case .settingUp = phase else { return }
+            isSetUp = true
+            guard case .settingUp = phase else { return limitStep() }
             timers.cancel(&patience)
             phase = .ready
             startIfWanted()
         }
         // Requests are served in their order: this one need not wait for the answer.
         startIfWanted()
+    }
+
+    /// Begins the time that the agent has for the next step to the main process's start.
+    func limitStep() {
+        allow(Self.stepTime) { [unowned self] in
+            let what = isSetUp ? "start the container's process" : "set the container up"
+            breakDown("the guest's agent did not \(what) within \(Self.stepTime / .seconds(1)) s")
+        }
     }
 
     private func takeEnd(of number: UInt32, _ end: ProcessEnd) {

@@ -14,7 +14,7 @@ extension ContainerMonitor {
     /// How long a machine may take to boot until its agent says hello: more than any does, also in a slow emulation.
     static let bootTime: UInt64 = .seconds(60)
     /// How long the agent may take for each step to the main process's start.
-    static let startTime: UInt64 = .seconds(120)
+    static let stepTime: UInt64 = .seconds(120)
     /// How long the agent may take to unmount.
     static let leavingTime: UInt64 = .seconds(30)
 

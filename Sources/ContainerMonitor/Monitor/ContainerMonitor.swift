@@ -61,6 +61,8 @@ public final class ContainerMonitor {
     var verdict: RunEnd?
     var machineEnd: MachineEnd?
     var isMachineUp = false
+    /// The agent has set the container up in this machine.
+    var isSetUp = false
     /// The container's processes are frozen.
     var isPaused = false
     /// For the one step that must not take for ever.

@@ -15,11 +15,28 @@ extension ContainerRuntime {
     }
 
     private func stop(_ record: ContainerRecord, timeout: UInt32?) throws(ContainerError) -> ContainerExit? {
-        guard let connection = try connectIfRunning(record) else { return nil }
-        let exit = try awaitExit(connection, after: .stop(timeout: timeout))
-        connection.waitForEnd()
-        return exit
+        try untilAnswered(record) { () throws(ContainerError) in
+            guard let connection = try connectIfRunning(record) else { return .some(nil) }
+            guard let exit = try awaitExit(connection, after: .stop(timeout: timeout)) else { return nil }
+            connection.waitForEnd()
+            return exit
+        }
     }
+
+    /// Tries until there is a result: a monitor may just be ending, or have had too many connections and ended this one.
+    private func untilAnswered<Result>(
+        _ record: ContainerRecord, _ attempt: () throws(ContainerError) -> Result?
+    ) throws(ContainerError) -> Result {
+        for _ in 0..<Self.attempts {
+            if let result = try attempt() { return result }
+            var nothing = PollSet(capacity: 0)
+            nothing.wait(milliseconds: Self.pause)
+        }
+        throw .failed("container \(record.name): its monitor ends each connection without an answer")
+    }
+
+    private static let attempts = 100
+    private static let pause: Int32 = 20
 
     /// Sends a signal to the main process.
     public func kill(_ container: String, signal: UInt8 = 9) async throws(ContainerError) {
@@ -35,16 +52,19 @@ extension ContainerRuntime {
     public func wait(_ container: String) async throws(ContainerError) -> ContainerExit {
         try await BlockingWork.run { () throws(ContainerError) in
             let record = try store.database.find(container)
-            if let connection = try connectIfRunning(record) {
-                if let exit = try awaitExit(connection, after: .wait) {
+            return try untilAnswered(record) { () throws(ContainerError) in
+                if let connection = try connectIfRunning(record) {
+                    guard let exit = try awaitExit(connection, after: .wait) else { return nil }
                     connection.waitForEnd()
                     return exit
                 }
+                guard let status = try store.status(record.identifier) else {
+                    throw .wrongState("container \(record.name) has not been started")
+                }
+                // Started again meanwhile otherwise.
+                guard status.state == .exited else { return nil }
+                return ContainerExit(status: Int32(status.exitStatus), wasOutOfMemory: status.wasOutOfMemory)
             }
-            guard let status = try store.status(record.identifier) else {
-                throw .wrongState("container \(record.name) has not been started")
-            }
-            return ContainerExit(status: Int32(status.exitStatus), wasOutOfMemory: status.wasOutOfMemory)
         }
     }
 
@@ -77,7 +97,8 @@ extension ContainerRuntime {
                 throw .wrongState("container \(container.name) is running; stop it first, or remove it with --force")
             }
             // The event says of a damaged one nothing that would be right.
-            let record = try? store.database.find(container.identifier)
+            let record = try? store.database.record(container.identifier)
+            _ = try? store.settledStatusOfStopped(container.identifier, hold)
             try store.remove(container.identifier, hold)
             try? lock.unlock()
             if let record { store.note(.remove, record) }
@@ -97,6 +118,8 @@ extension ContainerRuntime {
         try await BlockingWork.run { () throws(ContainerError) in
             guard let hold = try? store.hold(container.identifier) else { return }
             try store.waitForMonitor(hold)
+            // Where it was killed.
+            _ = try? store.settledStatusOfStopped(container.identifier, hold)
             try store.remove(container.identifier, hold)
             store.note(.remove, container)
         }

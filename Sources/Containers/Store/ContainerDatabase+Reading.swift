@@ -30,6 +30,12 @@ extension ContainerDatabase {
         try decode(try row(text))
     }
 
+    /// The container with exactly this identifier, whatever the names of others are.
+    func record(_ identifier: String) throws(ContainerError) -> ContainerRecord {
+        guard let row = try rows("SELECT * FROM container WHERE id = ?", [identifier]).first else { throw .notFound(identifier) }
+        return try decode(row)
+    }
+
     /// As `find`, also of a container whose configuration is damaged.
     func identity(_ text: String) throws(ContainerError) -> ContainerIdentity {
         let row = try row(text)

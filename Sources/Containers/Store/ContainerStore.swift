@@ -149,6 +149,7 @@ final class ContainerStore: Sendable {
         try onFile(path) { () throws(Errno) in
             let file = try FileDescriptor.open(path, [.readWrite, .create])
             try file.waitForLock(shared: false)
+            try file.unlock()
         }
     }
 
@@ -180,7 +181,8 @@ final class ContainerStore: Sendable {
     /// For whoever has the monitor's lock: there is no monitor.
     func settledStatusOfStopped(_ identifier: String, _ hold: borrowing Hold) throws(ContainerError) -> ContainerStatus? {
         guard var status = writtenStatus(identifier), status.state != .exited else { return writtenStatus(identifier) }
-        let hasRun = status.state != .starting
+        // From the start of its process to the end, of which the monitor has told then.
+        let hadToEnd = status.startTime != 0 && status.endTime == 0
         status.state = .exited
         status.exitStatus = 125
         status.endTime = Clock.realTimeNanoseconds()
@@ -188,7 +190,7 @@ final class ContainerStore: Sendable {
         try write(status, hold)
         removeRunDirectory(hold.paths)
         // What the monitor would have said.
-        if hasRun, let record = try? database.find(identifier) {
+        if hadToEnd, let record = try? database.record(identifier) {
             note(.die, record, attributes: ["exitCode": "\(status.exitStatus)", "oom": "false", "error": status.failure])
         }
         return status
