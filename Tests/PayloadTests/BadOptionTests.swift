@@ -19,16 +19,16 @@ extension SvmmBoot {
             ("--console", ["pty", "file=", "unix=", "file", "stdout"], "stdio, file=PATH, unix=PATH or none"),
         ] as [(String, [String], String)])
         func values(option: String, values: [String], expected: String) throws {
-            for value in values {
+            for value in values + [""] {
                 try refusal.expect(with: ["\(option)=\(value)"], status: 2,
                                    "The value '\(value)' is invalid for '\(option) *': expected \(expected)")
             }
         }
 
-        @Test("an empty value, or one that begins with a dash apart from its option: the option has none")
+        @Test("a value that begins with a dash, apart from its option, is none")
         func missingValues() throws {
             for option in ["--memory", "--cpus", "--grace", "--on-reboot", "--protocol", "--console", "--disk"] {
-                for arguments in [["\(option)="], [option, "-1"], [option, "--dry-run"], [option]] {
+                for arguments in [[option, "-1"], [option, "--dry-run"], [option]] {
                     try refusal.expect(with: arguments, status: 2,
                                        "Missing value for '\(option) *'; see svmm boot --help")
                 }
@@ -61,6 +61,8 @@ extension SvmmBoot {
             try refusal.expect(with: ["--nonsense"], status: 2, "Unknown option '--nonsense'")
             try refusal.expect(with: ["-x"], status: 2, "Unknown option '-x'")
             try refusal.expect(with: ["extra"], status: 2, "Unexpected argument 'extra'")
+            // The next word is not taken for the value.
+            try refusal.expect(with: ["--disk=", "disk"], status: 2, "The value '' is invalid for '--disk *'")
             try refusal.expect(with: ["--dry-run=yes"], status: 2, "*--dry-run")
         }
 
