@@ -123,7 +123,8 @@ let package = Package(
                     dependencies: ["ContainerMonitor", "ContainerProtocol", "ContainerRecords", "AgentProtocol", "Wire", "LinuxSystem",
                                    "TestSupport"],
                     swiftSettings: strict),
-        .testTarget(name: "CommandLineTests", dependencies: ["svmm", "svmm-engine", "CommandSupport", "LinuxSystem", "Containers", "Registry", "MachineProtocol",
+        .testTarget(name: "CommandLineTests",
+                    dependencies: ["svmm", "svmm-engine", "CommandSupport", "LinuxSystem", "Containers", "Registry", "MachineProtocol", "TestSupport",
                                    .product(name: "ArgumentParser", package: "swift-argument-parser")],
                     swiftSettings: strict),
         // The programs are built with the tests, which start them.

@@ -95,6 +95,12 @@ public final class VirtualProcessor: @unchecked Sendable {
         svmm_run_set_immediate_exit(run, 0)
     }
 
+    /// Tells the guest's paravirtual clock that the vCPU is about to stand still, so that a guest's watchdogs take the time that is missing
+    /// then for what it is. A guest without that clock misses nothing. The ioctl is KVM_KVMCLOCK_CTRL.
+    public func announcePause() {
+        _ = svmm_ioctl_value(descriptor.raw, UInt(SVMM_KVM_KVMCLOCK_CTRL.rawValue), 0)
+    }
+
     private func get<Argument>(_ name: String, _ request: UInt, _ argument: inout Argument) throws(KVMError) {
         _ = try withUnsafeMutablePointer(to: &argument) { (pointer) throws(KVMError) in
             try kvmCall(name) { svmm_ioctl_pointer(descriptor.raw, request, pointer) }

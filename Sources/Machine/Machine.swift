@@ -218,6 +218,25 @@ final class Machine: Sendable {
         power.pressPowerButton()
     }
 
+    /// Keeps the guest from running until `resume`. Devices finish what they have begun, and may tell the guest of it then.
+    ///
+    /// - Returns: whether it stands still; if not, because a vCPU is busy for too long, it runs on.
+    func pause() -> Bool {
+        for processor in processors { processor.requestPause() }
+        let deadline = Clock.monotonicNanoseconds() + Self.pausePatience
+        if processors.allSatisfy({ $0.waitForPause(until: deadline) }) { return true }
+        resume()
+        return false
+    }
+
+    /// Nanoseconds: devices keep vCPUs for much less.
+    private static let pausePatience: UInt64 = 5_000_000_000
+
+    /// Lets the guest go on after `pause`.
+    func resume() {
+        for processor in processors { processor.resume() }
+    }
+
     /// How the machine ended; nil while it runs.
     var outcome: MachineOutcome? { ending.outcome }
 

@@ -57,13 +57,17 @@ extension Supervisor {
     private func take(_ command: ConsoleCommand) {
         switch command {
         case .quit: finish(ExitStatus.signal(Signal.interrupt.rawValue), "ended by Ctrl-A x")
-        case .pressPowerButton: _ = machine?.pressPowerButton()
+        case .pressPowerButton:
+            goOn()
+            _ = machine?.pressPowerButton()
         }
     }
 
     /// Presses the power button and gives the guest its time.
     private func shutDown(because reason: String) {
         isShuttingDown = true
+        // A guest that stands still would not hear it.
+        goOn()
         graceTimer.arm(nanoseconds: UInt64(description.graceSeconds * 1_000_000_000))
         let isHeard = machine?.pressPowerButton() ?? false
         printErrorLine("svmm: \(reason): pressed the power button"

@@ -15,6 +15,8 @@ public final class Supervisor {
     var machine: Machine?
     /// Whether somebody has asked for the guest's shutdown.
     var isShuttingDown = false
+    /// Whether the guest stands still because somebody has asked for that.
+    var isPaused = false
     /// Set once, when nothing is left to wait for.
     var result: (status: Int32, message: String)?
     var console: Console?
@@ -97,6 +99,7 @@ public final class Supervisor {
         let machine = try Machine(prepared, system: system, console: console)
         machine.balloon?.target = balloonTarget
         self.machine = machine
+        isPaused = false
         let watch = try Self.setUp { () throws(Errno) in
             try loop.watch(machine.news.raw, for: .readable) { [unowned self] _ in takeNews(of: machine) }
         }

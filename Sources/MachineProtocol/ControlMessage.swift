@@ -18,6 +18,9 @@ public enum ControlRequest: Equatable, Sendable {
     /// How much memory the guest is to keep, in bytes; the balloon takes the rest.
     case setMemory(UInt64)
     case statistics
+    /// Has the guest stand still.
+    case pause
+    case resume
     /// Pulls the cable of a network interface, counted from 0, or puts it in.
     case setLink(interface: Int, up: Bool)
 }
@@ -96,6 +99,8 @@ extension ControlRequest {
                 encoder.encode(20 as UInt8)
                 encoder.encode(bytes)
             case .statistics: encoder.encode(21 as UInt8)
+            case .pause: encoder.encode(24 as UInt8)
+            case .resume: encoder.encode(25 as UInt8)
             case .setLink(let interface, let up):
                 encoder.encode(16 as UInt8)
                 encoder.encode(UInt32(clamping: interface))
@@ -119,6 +124,8 @@ extension ControlRequest {
             case 9: return .attachDisk(index: try decoder.decode(UInt32.self), try DiskDescription(&decoder))
             case 20: return .setMemory(try decoder.decode(UInt64.self))
             case 21: return .statistics
+            case 24: return .pause
+            case 25: return .resume
             case 16: return .setLink(interface: Int(try decoder.decode(UInt32.self)), up: try decoder.decode(Bool.self))
             case let other: throw .invalidValue(offset: offset, found: UInt64(other))
             }

@@ -17,9 +17,17 @@ enum Engine {
 
     /// What the engine is to be called with for what svmm was called with; nil: nothing of the engine's. Help comes from who knows it.
     static func arguments(for arguments: [String]) -> [String]? {
+        // A word for both: a machine's where one has that name, as machines' names are not among containers'.
+        if arguments.first == "pause", arguments.count == 2, isMachine(arguments[1]) { return nil }
         if let word = arguments.first, words.contains(word) { return arguments }
         guard arguments.first == "help", arguments.count > 1, words.contains(arguments[1]) else { return nil }
         return arguments.dropFirst() + ["--help"]
+    }
+
+    /// Whether a machine of that name has a control socket, or had one when it ended badly.
+    private static func isMachine(_ name: String) -> Bool {
+        guard let directory = try? MachineName.directory(name) else { return false }
+        return (try? fileStatus(at: "\(directory)/\(StateFiles.control)")) != nil
     }
 
     /// Becomes the engine: same process, so signals, terminal and exit status are the caller's.

@@ -16,7 +16,7 @@ struct SVMM: ParsableCommand {
         subcommands: [VersionWord.self],
         groupedSubcommands: [
             CommandGroup(name: "Virtual machines", subcommands: [
-                Boot.self, DiskCommands.self, NetCommands.self, ShareCommands.self, VsockCommands.self, Balloon.self, Stats.self,
+                Boot.self, DiskCommands.self, NetCommands.self, ShareCommands.self, VsockCommands.self, Balloon.self, Stats.self, Pause.self, Resume.self,
             ]),
             CommandGroup(name: "Containers", subcommands: [
                 ContainerWord.self, ImageWord.self, RegistryWord.self, SystemWord.self, EventsWord.self,

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandSupport
 import Testing
+import TestSupport
 
 @testable import svmm
 @testable import svmm_engine
@@ -14,7 +15,19 @@ func engineWords() {
     #expect(words.allSatisfy { CommandWords.elsewhere[$0] == nil })
     let own = SVMM.configuration.groupedSubcommands.first.map(\.subcommands) ?? []
     #expect(!own.isEmpty)
-    #expect(own.allSatisfy { command in !svmm.Engine.words.contains { command.isCalled($0) } })
+    // One word is both's: who has what is named decides.
+    #expect(own.filter { command in svmm.Engine.words.contains { command.isCalled($0) } }.map { $0._commandName } == ["pause"])
+}
+
+@Test("to pause is the machine's word where a machine has the name, and else the container's")
+func pauseWord() throws {
+    let directory = TemporaryDirectory()
+    #expect(svmm.Engine.arguments(for: ["pause", directory.path]) == ["pause", directory.path])
+    _ = try directory.file("control.sock", [])
+    #expect(svmm.Engine.arguments(for: ["pause", directory.path]) == nil)
+    for words in [["pause"], ["pause", directory.path, "other"], ["unpause", directory.path], ["pause", "--help"]] {
+        #expect(svmm.Engine.arguments(for: words) == words)
+    }
 }
 
 @Test("version is a word, as it is an option")

@@ -132,6 +132,7 @@ enum svmm_ioctl {
     SVMM_KVM_CREATE_IRQCHIP = KVM_CREATE_IRQCHIP,
     SVMM_KVM_SET_TSS_ADDR = KVM_SET_TSS_ADDR,
     SVMM_KVM_RUN = KVM_RUN,
+    SVMM_KVM_KVMCLOCK_CTRL = KVM_KVMCLOCK_CTRL,
 };
 
 static const unsigned long svmm_kvm_get_supported_cpuid = KVM_GET_SUPPORTED_CPUID;

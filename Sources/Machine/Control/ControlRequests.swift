@@ -36,6 +36,8 @@ final class ControlRequests {
         case .setLink(let interface, let up): network.setLink(interface, up: up).map { .failed($0) } ?? .done
         case .setMemory(let bytes): supervisor.setMemory(bytes)
         case .statistics: .statistics(supervisor.statistics())
+        case .pause: supervisor.pause()
+        case .resume: supervisor.resume()
         }
     }
 

@@ -19,6 +19,7 @@ final class ProcessorThread: Sendable {
     /// The thread, for kicks: 0 before it runs and after it has ended.
     private let thread = Mutex<UInt>(0)
     private let finished = Gate()
+    private let gate = PauseGate()
 
     init(_ processor: VirtualProcessor, board: ProcessorBoard) {
         self.processor = processor
@@ -30,6 +31,7 @@ final class ProcessorThread: Sendable {
             thread.withLock { $0 = KickSignal.currentThread() }
             run()
             thread.withLock { $0 = 0 }
+            gate.remove()
             finished.open()
         }
     }
@@ -37,10 +39,30 @@ final class ProcessorThread: Sendable {
     /// Ends the thread soon. From any thread, also this one.
     func requestStop() {
         stopping.store(true, ordering: .sequentiallyConsistent)
-        // In this order: a thread about to enter the guest sees the request, one inside is kicked out.
+        gate.remove()
+        leaveGuest()
+    }
+
+    /// After what is asked for has been written down. In this order: a thread about to enter the guest sees the request, one inside is
+    /// kicked out.
+    private func leaveGuest() {
         processor.requestExit()
         thread.withLock { if $0 != 0 { KickSignal.send(to: $0) } }
     }
+
+    /// Has the guest stand still soon, between two instructions. From any thread but this one.
+    func requestPause() {
+        gate.shut()
+        leaveGuest()
+    }
+
+    /// Waits for that; false when it does not come in time.
+    ///
+    /// - Parameter deadline: of `Clock.monotonicNanoseconds`.
+    func waitForPause(until deadline: UInt64) -> Bool { gate.waitUntilHeld(until: deadline) }
+
+    /// Lets the guest go on. From any thread.
+    func resume() { gate.open() }
 
     /// Waits for the end of a thread that was started.
     func waitForEnd() {
@@ -50,11 +72,27 @@ final class ProcessorThread: Sendable {
     private func run() {
         do throws(KVMError) {
             while !stopping.load(ordering: .sequentiallyConsistent) {
-                if let outcome = handle(try processor.runGuest()) { return board.end(outcome) }
+                let exit = try processor.runGuest()
+                if let outcome = handle(exit) { return board.end(outcome) }
+                // Not at another exit: KVM completes the guest's access when it is entered again, and then sees the request to leave.
+                if case .interrupted = exit { waitWhilePaused() }
             }
         } catch {
             board.end(.kvmError("\(error)"))
         }
+    }
+
+    /// Stands still while the machine is paused; then nothing keeps the thread from entering the guest that is not asked for anew.
+    private func waitWhilePaused() {
+        repeat {
+            if gate.isClosed {
+                processor.announcePause()
+                gate.pass()
+            }
+            processor.clearExitRequest()
+            // Who asks from now on asks again; who has asked before is seen by this thread.
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+        } while gate.isClosed
     }
 
     /// Serves an exit; returns how the machine ended if it did.
