@@ -96,6 +96,7 @@ let package = Package(
                     swiftSettings: strict),
         .testTarget(name: "NinePTests", dependencies: ["NineP", "LinuxSystem"], swiftSettings: strict),
         .testTarget(name: "FirmwareTests", dependencies: ["Firmware"], swiftSettings: strict),
+        .testTarget(name: "KVMTests", dependencies: ["KVM", "LinuxSystem"], swiftSettings: strict),
         .testTarget(name: "BootTests", dependencies: ["Boot", "GuestMemory", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
         .testTarget(name: "DevicesTests",

@@ -10,6 +10,8 @@ public enum KVMError: Error, CustomStringConvertible {
     case missingCapability(String)
     /// An ioctl failed.
     case call(String, Errno)
+    /// A saved state that this machine cannot have: what it is, what was found, what was expected.
+    case state(String)
 
     public var description: String {
         switch self {
@@ -25,6 +27,7 @@ public enum KVMError: Error, CustomStringConvertible {
             "this kernel's KVM has no \(name), which svmm needs; use Linux 4.12 or newer"
         case .call(let name, let error):
             "\(name) failed: \(error)"
+        case .state(let text): text
         }
     }
 }

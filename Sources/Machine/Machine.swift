@@ -274,10 +274,10 @@ extension PreparedMachine {
 }
 
 extension MachineError {
-    /// An error of KVM: the user's to mend when /dev/kvm is missing or closed to them, KVM's own otherwise.
+    /// An error of KVM: the user's to mend when /dev/kvm is missing or closed to them or a saved state does not fit, KVM's own otherwise.
     init(kvm error: KVMError) {
         switch error {
-        case .device, .apiVersion, .missingCapability: self.init("\(error)")
+        case .device, .apiVersion, .missingCapability, .state: self.init("\(error)")
         case .call: self.init("\(error)", status: ExitStatus.kvmError)
         }
     }
