@@ -1,4 +1,5 @@
 import CLinux
+import LinuxSystem
 
 /// One line of the CPUID table: struct kvm_cpuid_entry2.
 public struct CPUIDEntry: Equatable, Sendable {
@@ -28,6 +29,17 @@ public struct CPUIDEntry: Equatable, Sendable {
         self.init(function: entry.function, index: entry.index,
                   indexIsSignificant: entry.flags & Self.significantIndex != 0,
                   eax: entry.eax, ebx: entry.ebx, ecx: entry.ecx, edx: entry.edx)
+    }
+
+    /// The entries that an ioctl gives.
+    static func table(_ name: String, _ descriptor: borrowing FileDescriptor, _ request: UInt) throws(KVMError) -> [CPUIDEntry] {
+        let table = UnsafeMutablePointer<svmm_cpuid>.allocate(capacity: 1)
+        defer { table.deallocate() }
+        table.pointee.nent = UInt32(SVMM_CPUID_CAPACITY)
+        let raw = descriptor.raw
+        _ = try kvmCall(name) { svmm_ioctl_pointer(raw, request, table) }
+        let entries = svmm_cpuid_entries(table)!
+        return (0..<min(Int(table.pointee.nent), Int(SVMM_CPUID_CAPACITY))).map { CPUIDEntry(entries[$0]) }
     }
 
     var raw: kvm_cpuid_entry2 {

@@ -53,12 +53,7 @@ public final class KVMSystem: Sendable {
 
     /// The CPUID entries that KVM can show a guest here (KVM_GET_SUPPORTED_CPUID).
     public func supportedCPUID() throws(KVMError) -> [CPUIDEntry] {
-        let table = UnsafeMutablePointer<svmm_cpuid>.allocate(capacity: 1)
-        defer { table.deallocate() }
-        table.pointee.nent = UInt32(SVMM_CPUID_CAPACITY)
-        _ = try kvmCall("KVM_GET_SUPPORTED_CPUID") { svmm_ioctl_pointer(device.raw, svmm_kvm_get_supported_cpuid, table) }
-        let entries = svmm_cpuid_entries(table)!
-        return (0..<min(Int(table.pointee.nent), Int(SVMM_CPUID_CAPACITY))).map { CPUIDEntry(entries[$0]) }
+        try CPUIDEntry.table("KVM_GET_SUPPORTED_CPUID", device, svmm_kvm_get_supported_cpuid)
     }
 
     /// Bytes of the area shared with each vCPU (KVM_GET_VCPU_MMAP_SIZE).

@@ -42,7 +42,8 @@ extension VirtualProcessor {
             var bytes = Self.table(asked)
             let count = Int(try Block.call("KVM_GET_MSRS", descriptor.raw, svmm_kvm_get_msrs, &bytes))
             for place in 0..<min(count, asked.count) {
-                found.append(ModelSpecificRegister(index: asked[place].index, value: bytes.load(UInt64.self, at: Self.header + Self.entry * place + 8)))
+                let value = bytes.load(UInt64.self, at: Self.header + Self.entry * place + 8)
+                found.append(ModelSpecificRegister(index: asked[place].index, value: value))
             }
             // KVM stops at the first that it cannot read.
             rest = rest.dropFirst(count < asked.count ? count + 1 : asked.count)

@@ -54,7 +54,8 @@ extension VirtualProcessor {
         // Before the registers: it settles what was about to be delivered (KVM's api.rst, KVM_GET_MP_STATE).
         let activity = try Self.activity.get(descriptor)
         return ProcessorState(
-            features: try features(), registers: try Self.registers.get(descriptor),
+            features: try CPUIDEntry.table("KVM_GET_CPUID2", descriptor, svmm_kvm_get_cpuid2),
+            registers: try Self.registers.get(descriptor),
             specialRegisters: try Self.specialRegisters.get(descriptor), extendedControl: try Self.extendedControl.get(descriptor),
             extendedState: try Self.extendedState(system).get(descriptor), debugRegisters: try Self.debugRegisters.get(descriptor),
             localInterrupts: try Self.localInterrupts.get(descriptor),
@@ -77,15 +78,5 @@ extension VirtualProcessor {
         try restoreModelSpecificRegisters(others + deadlines)
         try Self.activity.set(descriptor, state.activity)
         try Self.events.set(descriptor, state.events)
-    }
-
-    /// KVM_GET_CPUID2.
-    private func features() throws(KVMError) -> [CPUIDEntry] {
-        let table = UnsafeMutablePointer<svmm_cpuid>.allocate(capacity: 1)
-        defer { table.deallocate() }
-        table.pointee.nent = UInt32(SVMM_CPUID_CAPACITY)
-        _ = try kvmCall("KVM_GET_CPUID2") { svmm_ioctl_pointer(descriptor.raw, svmm_kvm_get_cpuid2, table) }
-        let entries = svmm_cpuid_entries(table)!
-        return (0..<min(Int(table.pointee.nent), Int(SVMM_CPUID_CAPACITY))).map { CPUIDEntry(entries[$0]) }
     }
 }
