@@ -10,7 +10,7 @@ extension LinuxGuests {
     struct AgentEndTests {
         private func expectPowerOff(_ host: AgentHost, sourceLocation: SourceLocation = #_sourceLocation) throws {
             #expect(try host.process.waitForEnd() == .exited(0), "\(host.process.output.text.suffix(1000))", sourceLocation: sourceLocation)
-            #expect(host.process.errors.text.hasSuffix("svmm: the guest powered off\n"), sourceLocation: sourceLocation)
+            #expect(try host.process.errors.wholeText().hasSuffix("svmm: the guest powered off\n"), sourceLocation: sourceLocation)
         }
 
         @Test("the power button is the stop signal, and then a clean end")

@@ -34,7 +34,7 @@ struct ConcurrencyTests {
         #expect(inode.count == 1)
         // Progress is told by the process that does the work; the others wait, unless they came before or after it.
         for worker in workers { #expect(try worker.waitForEnd() == .exited(0), "\(worker.errors.text)") }
-        #expect(workers.filter { $0.output.text.contains(" of ") }.count <= 1)
+        #expect(try workers.filter { try $0.output.wholeText().contains(" of ") }.count <= 1)
         #expect(directoryEntries(test.store.roots).count == 1)
     }
 

@@ -73,7 +73,7 @@ extension SvmmBoot {
             try process.waitForGuest()
             for _ in 0..<pages { #expect(try process.output.readSome(limit: 4096) > 0) }
             #expect(try process.waitForEnd() == .exited(0))
-            let lines = Finished.lines(process.errors.text)
+            let lines = Finished.lines(try process.errors.wholeText())
             #expect(matches(lines, [
                 "svmm: [1-9]* bytes of console output were lost: they could not be written in time",
                 "svmm: the guest powered off",

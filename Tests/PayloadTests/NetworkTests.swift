@@ -87,7 +87,7 @@ extension SvmmBoot {
             #expect(try link.waitForEnd() == .exited(0))
             let none = try ChildProcess([Svmm.path, "net", "link", directory.path("state"), "1", "up"])
             #expect(try none.waitForEnd() == .exited(1))
-            #expect(none.errors.text.hasSuffix("interface 1: the machine has interfaces 0 to 0, in the order of --net\n"))
+            #expect(try none.errors.wholeText().hasSuffix("interface 1: the machine has interfaces 0 to 0, in the order of --net\n"))
             // pidfd_open(2)
             let watch = FileDescriptor(owning: svmm_pidfd_open(second))
             process.signal(signal)

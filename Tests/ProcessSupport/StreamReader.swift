@@ -80,6 +80,9 @@ public final class StreamReader: @unchecked Sendable {
         return bytes
     }
 
+    /// As `waitForEnd`. What a process wrote last may be read after its end.
+    public func wholeText() throws -> String { String(decoding: try waitForEnd(), as: UTF8.self) }
+
     /// Waits until the text has come so many times after the first `offset` bytes; returns where it ends.
     @discardableResult
     public func wait(for text: String, times: Int = 1, after offset: Int = 0) throws -> Int {

@@ -141,5 +141,5 @@ func complaints(about path: String) throws -> String {
     guard let program = findProgram("e2fsck") ?? ["/sbin/e2fsck", "/usr/sbin/e2fsck"].first(where: { (try? fileStatus(at: $0)) != nil })
     else { return "no e2fsck" }
     let check = try ChildProcess([program, "-fn", path])
-    return try check.waitForEnd() == .exited(0) ? "" : check.output.text + check.errors.text
+    return try check.waitForEnd() == .exited(0) ? "" : check.output.wholeText() + check.errors.wholeText()
 }
