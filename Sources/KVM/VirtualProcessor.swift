@@ -29,23 +29,6 @@ public final class VirtualProcessor: @unchecked Sendable {
         _ = try kvmCall("KVM_SET_CPUID2") { svmm_ioctl_pointer(descriptor.raw, svmm_kvm_set_cpuid2, table) }
     }
 
-    /// Model-specific registers as (index, value) pairs, at most 16 (KVM_SET_MSRS).
-    public func setModelSpecificRegisters(_ registers: [(index: UInt32, value: UInt64)]) throws(KVMError) {
-        precondition(registers.count <= Int(SVMM_MSR_CAPACITY))
-        let table = UnsafeMutablePointer<svmm_msrs>.allocate(capacity: 1)
-        defer { table.deallocate() }
-        table.pointee.nmsrs = UInt32(registers.count)
-        table.pointee.pad = 0
-        let raw = svmm_msr_entries(table)!
-        for (index, register) in registers.enumerated() {
-            raw[index] = kvm_msr_entry(index: register.index, reserved: 0, data: register.value)
-        }
-        let done = try kvmCall("KVM_SET_MSRS") { svmm_ioctl_pointer(descriptor.raw, svmm_kvm_set_msrs, table) }
-        if done < registers.count {
-            throw .call("KVM_SET_MSRS of \(hex(UInt64(registers[Int(done)].index)))", .invalidArgument)
-        }
-    }
-
     /// Reads the general registers, changes them, writes them back (KVM_GET_REGS, KVM_SET_REGS).
     public func updateRegisters(_ change: (inout kvm_regs) -> Void) throws(KVMError) {
         var registers = kvm_regs()

@@ -219,19 +219,6 @@ static inline struct vhost_memory_region *svmm_vhost_regions(struct svmm_vhost_m
     return memory->regions;
 }
 
-#define SVMM_MSR_CAPACITY 16
-
-struct svmm_msrs {
-    uint32_t nmsrs;
-    uint32_t pad;
-    struct kvm_msr_entry entries[SVMM_MSR_CAPACITY];
-};
-
-static inline struct kvm_msr_entry *svmm_msr_entries(struct svmm_msrs *msrs)
-{
-    return msrs->entries;
-}
-
 /* ---- struct kvm_run: exits, read in place -------------------------------------------------------------------- */
 
 static inline uint32_t svmm_run_exit_reason(const struct kvm_run *run) { return run->exit_reason; }

@@ -51,13 +51,27 @@ extension VirtualProcessor {
         return found
     }
 
+    /// Sets a few registers as (index, value) pairs, at most 128: KVM has to take them all (KVM_SET_MSRS).
+    public func setModelSpecificRegisters(_ registers: [(index: UInt32, value: UInt64)]) throws(KVMError) {
+        precondition(registers.count <= Self.batch)
+        let done = try set(registers.map { ModelSpecificRegister(index: $0.index, value: $0.value) })
+        if done < registers.count {
+            throw .call("KVM_SET_MSRS of \(hex(UInt64(registers[done].index)))", .invalidArgument)
+        }
+    }
+
+    /// How many of the registers, from the first on, KVM has taken.
+    private func set(_ registers: [ModelSpecificRegister]) throws(KVMError) -> Int {
+        var bytes = Self.table(registers)
+        return Int(try Block.call("KVM_SET_MSRS", descriptor.raw, svmm_kvm_set_msrs, &bytes))
+    }
+
     /// Sets registers, in this order (KVM_SET_MSRS). One that cannot be set but has the value already is right as it is.
     public func restoreModelSpecificRegisters(_ registers: [ModelSpecificRegister]) throws(KVMError) {
         var rest = registers[...]
         while !rest.isEmpty {
             let wanted = Array(rest.prefix(Self.batch))
-            var bytes = Self.table(wanted)
-            let count = Int(try Block.call("KVM_SET_MSRS", descriptor.raw, svmm_kvm_set_msrs, &bytes))
+            let count = try set(wanted)
             rest = rest.dropFirst(count)
             guard count < wanted.count, let refused = rest.popFirst() else { continue }
             guard try modelSpecificRegisters([refused.index]) == [refused] else {
