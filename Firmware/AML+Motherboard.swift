@@ -7,6 +7,7 @@ extension AML {
             .name("_CRS", .resourceTemplate([
                 .ports(PlatformMap.pm1aEventBlock, length: UInt16(PlatformMap.pm1EventLength)),
                 .ports(PlatformMap.pm1aControlBlock, length: UInt16(PlatformMap.pm1ControlLength)),
+                .ports(PlatformMap.gpe0Block, length: UInt16(PlatformMap.gpe0Length)),
                 .ports(PlatformMap.smiCommandPort, length: 1),
                 .ports(PlatformMap.resetPort, length: 1),
             ])),

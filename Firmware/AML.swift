@@ -24,6 +24,20 @@ struct AML: Equatable {
         AML(bytes: [0x08] + name.bytes + object.bytes)
     }
 
+    /// `Method (name, 0, NotSerialized) { terms }`
+    static func method(_ name: NameSegment, _ terms: [AML]) -> AML {
+        AML(bytes: [0x14] + withLength(name.bytes + [0] + join(terms)))
+    }
+
+    // MARK: Statements (section 20.2.5.3)
+
+    /// `Notify (\scope.device, value)`: tells the guest's driver for a device what has happened to it.
+    static func notify(_ scope: NameSegment, _ device: NameSegment, _ value: UInt8) -> AML {
+        let fromRoot = UInt8(ascii: "\\")
+        let twoSegments: UInt8 = 0x2E  // DualNamePrefix
+        return AML(bytes: [0x86, fromRoot, twoSegments] + scope.bytes + device.bytes + integer(UInt64(value)).bytes)
+    }
+
     // MARK: Data objects (section 20.2.3)
 
     /// An integer in the shortest of its encodings.
@@ -117,6 +131,13 @@ struct NameSegment: ExpressibleByStringLiteral {
         let digits = String(index, radix: 16, uppercase: true)
         let zeros = String(repeating: "0", count: 3 - digits.utf8.count)
         self.init([UInt8(ascii: letter)] + Array((zeros + digits).utf8))
+    }
+
+    /// The method of an edge-triggered general-purpose event: _E and its number as two hexadecimal digits (ACPI 6.5,
+    /// section 5.6.4.1).
+    init(event: UInt8) {
+        let digits = String(event, radix: 16, uppercase: true)
+        self.init(Array(("_E" + (event < 0x10 ? "0" : "") + digits).utf8))
     }
 
     private init(_ name: [UInt8]) {

@@ -2,7 +2,7 @@
 public struct FirmwareImage: Sendable, Equatable {
     /// Guest physical address of the first byte: `PlatformMap.firmwareAddress`.
     public let address: UInt64
-    /// At most `PlatformMap.firmwareCapacity` bytes.
+    /// They end below `PlatformMap.generationID`, which is the caller's to fill.
     public let bytes: [UInt8]
     /// Guest physical address of the ACPI Root System Description Pointer, for `acpi_rsdp_addr` of Linux's boot
     /// parameters and `rsdp_paddr` of PVH's start info.

@@ -49,13 +49,13 @@ enum FixedDescriptionTable {
         body.append(littleEndian: 0 as UInt32)  // PM1b_CNT_BLK
         body.append(littleEndian: 0 as UInt32)  // PM2_CNT_BLK
         body.append(littleEndian: 0 as UInt32)  // PM_TMR_BLK
-        body.append(littleEndian: 0 as UInt32)  // GPE0_BLK
+        body.append(littleEndian: UInt32(PlatformMap.gpe0Block))  // GPE0_BLK
         body.append(littleEndian: 0 as UInt32)  // GPE1_BLK
         body.append(PlatformMap.pm1EventLength)  // PM1_EVT_LEN
         body.append(PlatformMap.pm1ControlLength)  // PM1_CNT_LEN
         body.append(0)  // PM2_CNT_LEN
         body.append(0)  // PM_TMR_LEN
-        body.append(0)  // GPE0_BLK_LEN
+        body.append(PlatformMap.gpe0Length)  // GPE0_BLK_LEN
         body.append(0)  // GPE1_BLK_LEN
         body.append(0)  // GPE1_BASE
         body.append(0)  // CST_CNT
@@ -86,7 +86,8 @@ enum FixedDescriptionTable {
         body.append(contentsOf: GenericAddress.absent)  // X_PM1b_CNT_BLK
         body.append(contentsOf: GenericAddress.absent)  // X_PM2_CNT_BLK
         body.append(contentsOf: GenericAddress.absent)  // X_PM_TMR_BLK
-        body.append(contentsOf: GenericAddress.absent)  // X_GPE0_BLK
+        body.append(contentsOf: GenericAddress.systemIO(
+            PlatformMap.gpe0Block, length: PlatformMap.gpe0Length, access: .byte))  // X_GPE0_BLK
         body.append(contentsOf: GenericAddress.absent)  // X_GPE1_BLK
         body.append(contentsOf: GenericAddress.absent)  // SLEEP_CONTROL_REG
         body.append(contentsOf: GenericAddress.absent)  // SLEEP_STATUS_REG

@@ -63,6 +63,13 @@ public enum PlatformMap {
     public static let pm1aControlBlock: UInt16 = 0x604
     public static let pm1ControlLength: UInt8 = 2
 
+    /// GPE0_BLK: the 8-bit status register, then the 8-bit enable register, of the events 0 to 7 (section 4.8.4.1).
+    public static let gpe0Block: UInt16 = 0x620
+    public static let gpe0Length: UInt8 = 2
+    /// The general-purpose event, a bit in both registers, that says that the generation ID has changed. The others
+    /// mean nothing.
+    public static let generationEvent: UInt8 = 0
+
     /// SMI_CMD, and the values that set and clear SCI_EN in PM1a_CNT.
     public static let smiCommandPort: UInt16 = 0xB2
     public static let acpiEnable: UInt8 = 0x02
@@ -86,4 +93,12 @@ public enum PlatformMap {
     public static let firmwareCapacity = 0x2_0000
     /// The start of the last 64 KiB of them, where the MP floating pointer structure is looked for (MP 1.4, section 4).
     public static let mpFloatingPointerAddress: UInt64 = 0xF_0000
+    /// The 16 bytes of the virtual machine generation ID, aligned to 8. They have a page of their own behind all
+    /// tables: in guest RAM, but in no range that the memory map calls usable or reclaimable, as Microsoft's
+    /// specification wants it, so that an operating system keeps it as it is and maps it cached.
+    ///
+    /// The caller of `makeFirmware` writes there what no other machine has: before the first instruction, and again,
+    /// before it announces it, when a machine goes on from a saved state.
+    public static let generationID: UInt64 = 0xF_F000
+    public static let generationIDLength = 16
 }

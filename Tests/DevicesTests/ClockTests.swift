@@ -39,7 +39,10 @@ final class ClockHarness: Sendable {
     func advance(nanoseconds: UInt64) { shared.nanoseconds.add(nanoseconds, ordering: .relaxed) }
     func advance(seconds: Int) { advance(nanoseconds: UInt64(seconds) * 1_000_000_000) }
     func waitForInterrupt() throws { try shared.raised.wait("the clock's interrupt") }
-    var line: Bool { shared.levels.withLock { $0.last ?? false } }
+    var levels: [Bool] { shared.levels.withLock { $0 } }
+    var line: Bool { levels.last ?? false }
+    var snapshot: RealTimeClockState { device.snapshot }
+    func restore(_ state: RealTimeClockState) { device.restore(state) }
 
     subscript(_ register: UInt8) -> UInt8 {
         get {
@@ -53,6 +56,7 @@ final class ClockHarness: Sendable {
     }
 
     func readIndexPort() -> UInt32 { device.read(offset: 0, size: 1) }
+    func readDataPort() -> UInt32 { device.read(offset: 1, size: 1) }
 
     /// Seconds, minutes, hours, weekday, day, month, year, century.
     private static let fields: [UInt8] = [0, 2, 4, 6, 7, 8, 9, 0x32]

@@ -46,10 +46,14 @@ struct ACPITableTests {
         (56, 4, 0x600),  // PM1a_EVT_BLK
         (60, 4, 0),
         (64, 4, 0x604),  // PM1a_CNT_BLK
-        (68, 4, 0), (72, 4, 0), (76, 4, 0), (80, 4, 0), (84, 4, 0),
+        (68, 4, 0), (72, 4, 0), (76, 4, 0),
+        (80, 4, 0x620),  // GPE0_BLK
+        (84, 4, 0),
         (88, 1, 4),  // PM1_EVT_LEN
         (89, 1, 2),  // PM1_CNT_LEN
-        (90, 1, 0), (91, 1, 0), (92, 1, 0), (93, 1, 0),
+        (90, 1, 0), (91, 1, 0),
+        (92, 1, 2),  // GPE0_BLK_LEN
+        (93, 1, 0), (94, 1, 0),
         (96, 2, 0xFFF), (98, 2, 0xFFF),
         (108, 1, 0x32),  // CENTURY
         (109, 2, 0b100),  // IAPC_BOOT_ARCH: no VGA
@@ -62,7 +66,8 @@ struct ACPITableTests {
         (160, 4, 0), (164, 8, 0),
         (172, 4, 0x0200_1001), (176, 8, 0x604),  // X_PM1a_CNT_BLK
         (184, 4, 0), (188, 8, 0), (196, 4, 0), (200, 8, 0), (208, 4, 0), (212, 8, 0),
-        (220, 4, 0), (224, 8, 0), (232, 4, 0), (236, 8, 0), (244, 4, 0), (248, 8, 0), (256, 4, 0), (260, 8, 0),
+        (220, 4, 0x0100_1001), (224, 8, 0x620),  // X_GPE0_BLK
+        (232, 4, 0), (236, 8, 0), (244, 4, 0), (248, 8, 0), (256, 4, 0), (260, 8, 0),
     ] as [(Int, Int, UInt64)])
     func fixedHardware(offset: Int, size: Int, expected: UInt64) throws {
         let fadt = try GuestView(processors: 1).table("FACP")
@@ -110,7 +115,7 @@ struct ACPITableTests {
     func devices() throws {
         let dsdt = try GuestView(processors: 3, virtioDevices: 2).table("DSDT")
         #expect(dsdt[8] == 2)
-        for name in ["_SB_", "MBRD", "COM1", "RTC_", "PEVT", "C000", "C002", "V000", "V001", "_S5_"] {
+        for name in ["_SB_", "MBRD", "COM1", "RTC_", "PEVT", "VGEN", "C000", "C002", "V000", "V001", "_S5_"] {
             #expect(dsdt.contains(Array(name.utf8)), "\(name)")
         }
         for name in ["C003", "V002"] {

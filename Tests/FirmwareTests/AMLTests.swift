@@ -56,6 +56,9 @@ struct AMLTests {
         #expect(NameSegment("COM1").bytes == Array("COM1".utf8))
         #expect(NameSegment(letter: "C", index: 0).bytes == Array("C000".utf8))
         #expect(NameSegment(letter: "V", index: 0xABC).bytes == Array("VABC".utf8))
+        for (event, name) in [(0, "_E00"), (0x0F, "_E0F"), (0x10, "_E10"), (0xFF, "_EFF")] as [(UInt8, String)] {
+            #expect(NameSegment(event: event).bytes == Array(name.utf8))
+        }
     }
 
     @Test("an EISA ID is compressed to 32 bits")
@@ -74,6 +77,14 @@ struct AMLTests {
             == [0x10, UInt8(device.bytes.count + 5)] + Array("_SB_".utf8) + device.bytes)
         #expect(AML.package([.integer(5), .integer(0)]).bytes == [0x12, 0x05, 0x02, 0x0A, 0x05, 0x00])
         #expect(AML.buffer([1, 2, 3]).bytes == [0x11, 0x06, 0x0A, 0x03, 1, 2, 3])
+    }
+
+    @Test("a method has no arguments, and a notification names its device from the root")
+    func method() {
+        let notify: [UInt8] = [0x86, 0x5C, 0x2E] + Array("_SB_VGEN".utf8) + [0x0A, 0x80]
+        #expect(AML.notify("_SB", "VGEN", 0x80).bytes == notify)
+        #expect(AML.method("_E00", [.notify("_SB", "VGEN", 0x80)]).bytes
+            == [0x14, UInt8(notify.count + 6)] + Array("_E00".utf8) + [0x00] + notify)
     }
 
     @Test("a resource template ends in an end tag that makes its sum zero")

@@ -9,11 +9,13 @@ struct ClockState {
     /// The level last given to the interrupt line.
     var line = false
 
-    private var memory = [UInt8](repeating: 0, count: 128)
+    private var memory = [UInt8](repeating: 0, count: Self.memorySize)
     /// Guest time minus host time, in seconds.
     private var offset = 0
     /// Host time up to which alarms have been looked for.
     private var seen: Int?
+
+    static let memorySize = 128  // bytes, registers included
 
     private enum Register {
         static let seconds = 0
@@ -50,6 +52,9 @@ struct ClockState {
         static let update: UInt8 = 0x10
     }
 
+    /// Seconds from 1970 to the end of the year 9999, beyond which no guest can set its clock: sums of times stay small.
+    private static let farthestOffset = 253_402_300_799
+
     private static let afternoon: UInt8 = 0x80
     private static let validTime: UInt8 = 0x80  // register D, VRT: the battery is good
     private static let dividerRunning: UInt8 = 0x26  // register A: 32.768 kHz, rate 1024 Hz
@@ -57,6 +62,27 @@ struct ClockState {
     init() {
         memory[Register.a] = Self.dividerRunning
         memory[Register.b] = B.hours24
+    }
+
+    /// What `saved` says, as far as it can be.
+    init(_ saved: RealTimeClockState) {
+        index = Int(saved.index & 0x7F)
+        for (register, value) in saved.memory.prefix(Self.memorySize).enumerated() { memory[register] = value }
+        memory[Register.a] &= 0x7F
+        memory[Register.c] &= C.alarm | C.update
+        memory[Register.d] = 0
+        offset = min(max(Int(saved.offset), -Self.farthestOffset), Self.farthestOffset)
+        seen = Int(saved.lastLook)
+    }
+
+    /// - Parameter now: host time in seconds since 1970.
+    func saved(now: Int) -> RealTimeClockState {
+        var saved = RealTimeClockState()
+        saved.index = UInt8(truncatingIfNeeded: index)
+        saved.memory = memory
+        saved.offset = Int64(offset)
+        saved.lastLook = Int64(seen ?? now)
+        return saved
     }
 
     var wantsInterrupt: Bool { memory[Register.c] & memory[Register.b] & (C.alarm | C.update) != 0 }

@@ -43,6 +43,24 @@ public final class RealTimeClock: PortDevice {
         }
     }
 
+    /// The registers now. From any thread; whoever wants them to go with the rest of a machine keeps its guest from running.
+    public var snapshot: RealTimeClockState {
+        state.withLock { $0.saved(now: seconds()) }
+    }
+
+    /// Takes over saved registers: the clock shows the host's present time, plus what the guest had set it apart by. An alarm
+    /// that has come since they were saved is reported now. The interrupt line is set to its level, whatever it was. What no
+    /// guest could have made is cut to what one could. From any thread.
+    public func restore(_ saved: RealTimeClockState) {
+        state.withLock { state in
+            state = ClockState(saved)
+            state.catchUp(now: seconds())
+            state.line = state.wantsInterrupt
+            setInterrupt(state.line)
+            schedule(state)
+        }
+    }
+
     private func timerFired() {
         timer.take()
         state.withLock { state in

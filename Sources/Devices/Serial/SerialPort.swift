@@ -55,6 +55,23 @@ public final class SerialPort: PortDevice {
         if hasRoom { roomForInput() }
     }
 
+    /// The registers and the receiver's FIFO now. From any thread; whoever wants them to go with the rest of a machine keeps its
+    /// guest from running.
+    public var snapshot: SerialPortState { state.withLock { $0.saved } }
+
+    /// Takes over saved registers, and sets the interrupt line to their level, whatever it was. What no guest could have made is
+    /// cut to what one could. Nothing is sent; what had been received here before is lost. From any thread.
+    public func restore(_ saved: SerialPortState) {
+        let hasRoom = state.withLock { state in
+            state = SerialState(saved)
+            state.line = state.wantsInterrupt
+            setInterrupt(state.line)
+            return state.awaitsInput
+        }
+        // Whoever was turned away before would wait for ever, where this FIFO is empty.
+        if hasRoom { roomForInput() }
+    }
+
     private func updateInterrupt(_ state: inout SerialState) {
         let level = state.wantsInterrupt
         if level != state.line {

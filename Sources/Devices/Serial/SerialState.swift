@@ -35,6 +35,7 @@ struct SerialState {
         static let transmitterEmpty: UInt8 = 2
         static let lineStatus: UInt8 = 4
         static let modemStatus: UInt8 = 8
+        static let all: UInt8 = 0x0F
     }
 
     private enum Identification {
@@ -54,9 +55,44 @@ struct SerialState {
 
     private static let divisorLatch: UInt8 = 0x80  // LCR, DLAB
     private static let loopback: UInt8 = 0x10  // MCR
+    private static let modemControlBits: UInt8 = 0x1F
+    private static let modemDeltaBits: UInt8 = 0x0F  // MSR: DCTS, DDSR, TERI, DDCD
     private static let fifoEnable: UInt8 = 0x01  // FCR
     private static let clearReceiver: UInt8 = 0x02
     private static let fifoSize = 16
+
+    /// The state after power-on.
+    init() {}
+
+    /// What `saved` says, as far as it can be.
+    init(_ saved: SerialPortState) {
+        interruptEnable = saved.interruptEnable & Enable.all
+        fifoControl = saved.fifoControl
+        lineControl = saved.lineControl
+        modemControl = saved.modemControl & Self.modemControlBits
+        scratch = saved.scratch
+        divisor = saved.divisor
+        modemDelta = saved.modemStatus & Self.modemDeltaBits
+        transmitterEmptied = saved.pendingInterrupts & Enable.transmitterEmpty != 0
+        for byte in saved.received.prefix(capacity) { push(byte) }
+        hasOverrun = saved.lineStatus & Line.overrun != 0
+    }
+
+    var saved: SerialPortState {
+        var saved = SerialPortState()
+        saved.interruptEnable = interruptEnable
+        saved.fifoControl = fifoControl
+        saved.lineControl = lineControl
+        saved.modemControl = modemControl
+        saved.lineStatus = hasOverrun ? Line.overrun : 0
+        saved.modemStatus = modemDelta
+        saved.scratch = scratch
+        saved.divisor = divisor
+        saved.pendingInterrupts = transmitterEmptied ? Enable.transmitterEmpty : 0
+        var rest = self
+        while rest.fifoCount > 0 { saved.received.append(rest.pop()) }
+        return saved
+    }
 
     /// Whether a sender that was turned away should try again: the FIFO is empty, and the line is connected.
     var awaitsInput: Bool { fifoCount == 0 && modemControl & Self.loopback == 0 }
@@ -127,7 +163,7 @@ struct SerialState {
         case Register.interruptEnable:
             // Enabling the transmitter's interrupt while it is empty reports that at once.
             if value & ~interruptEnable & Enable.transmitterEmpty != 0 { transmitterEmptied = true }
-            interruptEnable = value & 0x0F
+            interruptEnable = value & Enable.all
         case Register.interruptIdentification: writeFIFOControl(value)
         case Register.lineControl: lineControl = value
         case Register.modemControl: writeModemControl(value)
@@ -152,7 +188,7 @@ struct SerialState {
 
     private mutating func writeModemControl(_ value: UInt8) {
         let before = modemStatus
-        modemControl = value & 0x1F
+        modemControl = value & Self.modemControlBits
         let changed = before ^ modemStatus
         // DCTS, DDSR and DDCD report any change, TERI only the end of a ring.
         modemDelta |= changed >> 4 & 0x0B | (before & ~modemStatus) >> 4 & 0x04
