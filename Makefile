@@ -60,6 +60,7 @@ bench: build payloads
 	@Tools/bench 9p
 	@Tools/bench vsock
 	@Tools/bench net
+	@Tools/bench restore
 	@Tools/bench container
 
 fuzz:

@@ -82,7 +82,6 @@ struct TemporaryDirectory: ~Copyable {
     }
 
     deinit {
-        for name in (try? names(inDirectory: path)) ?? [] { try? removeFile("\(path)/\(name)") }
-        try? removeDirectory(path)
+        try? removeTree(path)
     }
 }

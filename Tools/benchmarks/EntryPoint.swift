@@ -9,7 +9,7 @@ struct Benchmarks: ParsableCommand {
         abstract: "Measure svmm beside its peers.",
         subcommands: [
             StartBenchmark.self, ExitBenchmark.self, BlockBenchmark.self, NinePBenchmark.self, NinePServerBenchmark.self,
-            VsockBenchmark.self, NetworkBenchmark.self, ContainerBenchmark.self,
+            VsockBenchmark.self, NetworkBenchmark.self, ContainerBenchmark.self, RestoreBenchmark.self,
         ]
     )
 }

@@ -3,8 +3,8 @@ import LinuxSystem
 
 /// The Linux guest that works and measures: the project's kernel, and the test guest (Tools/guest) as its first process.
 struct LinuxGuest: ParsableArguments {
-    /// MiB, as both svmm and QEMU understand it with and without an M.
-    static let memory = "256"
+    /// MiB.
+    static let memory = 256
 
     @Option(help: ArgumentHelp("The guest's kernel (Kernel/build).", valueName: "path"))
     var kernel: String
@@ -27,7 +27,7 @@ struct LinuxGuest: ParsableArguments {
     func svmm(_ path: String, _ words: String, _ arguments: [String]) -> Command {
         Command(
             path: path,
-            arguments: ["boot", "--kernel", kernel, "--initrd", initramfs, "--memory", Self.memory + "M", "--cpus", "1",
+            arguments: ["boot", "--kernel", kernel, "--initrd", initramfs, "--memory", "\(Self.memory)M", "--cpus", "1",
                         "--console", "stdio", "--cmdline", words] + arguments,
             expectedStatus: 10)
     }

@@ -43,9 +43,11 @@ final class Report {
     }
 
     /// Heads the rows of one figure.
-    func begin(_ figure: String, _ unit: Unit) {
+    ///
+    /// - Parameter unit: nil where there are ratios alone.
+    func begin(_ figure: String, _ unit: Unit?) {
         printLine("")
-        printLine(row("\(bench)/\(figure), \(unit.rawValue)", ["median", "min", "max", "n"]))
+        printLine(row("\(bench)/\(figure)" + (unit.map { ", \($0.rawValue)" } ?? ""), ["median", "min", "max", "n"]))
     }
 
     func add(_ figure: String, program: String, _ unit: Unit, _ samples: Samples) throws {

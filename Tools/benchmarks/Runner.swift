@@ -5,7 +5,7 @@ import LinuxSystem
 /// A program to run, and how it must end.
 struct Command {
     let path: String
-    let arguments: [String]
+    var arguments: [String]
     var expectedStatus: Int32 = 0
 
     var name: String { String(path.split(separator: "/").last ?? "") }
@@ -25,7 +25,7 @@ struct Finished {
     var milliseconds: Double { Double(wallNanoseconds) / 1e6 }
 }
 
-/// Starts programs, one at a time, and ends only what it has started. Their standard input is empty.
+/// Starts programs, and ends only what it has started. Their standard input is empty, but that of a `Session`.
 final class Runner {
     /// SIGCHLD, and the signals that end this program: read from a signalfd, so that a wait ends with whatever comes
     /// first and no child is left behind.
@@ -48,10 +48,10 @@ final class Runner {
         let output = try FileDescriptor.anonymousFile(name: "output")
         let errors = try FileDescriptor.anonymousFile(name: "errors")
         let start = Clock.now
-        let child = try spawn(command, output: output.raw, errors: errors.raw)
+        let child = try spawn(command, input: nil, output: output.raw, errors: errors.raw)
         defer { child.kill() }
         let deadline = start + UInt64(timeout) * 1_000_000_000
-        while !child.hasEnded { try waitForNews(of: command, output: -1, until: deadline) }
+        while !child.hasEnded { try waitForNews(of: command, on: [], until: deadline) }
         let finished = Finished(wallNanoseconds: Clock.now - start, usage: child.usage, status: child.status,
                                 output: try output.text(), errors: try errors.text())
         guard finished.status == command.expectedStatus else {
@@ -70,60 +70,51 @@ final class Runner {
     func run<Result>(
         _ command: Command, untilLine prefix: String, timeout: Int = 30, _ look: (pid_t, UInt64) throws -> Result
     ) throws -> Result {
-        let pipe = try FileDescriptor.pipe()
-        let errors = try FileDescriptor.anonymousFile(name: "errors")
-        let start = Clock.now
-        let deadline = start + UInt64(timeout) * 1_000_000_000
-        let child = try spawn(command, output: pipe.write.raw, errors: errors.raw)
-        defer { child.kill() }
-        var text: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 4096)
-        while !Self.hasLine(prefix, in: text) {
-            guard !child.hasEnded else {
-                throw BenchmarkError("\(command.line): ended before it printed \"\(prefix)\"\n\(try errors.text())")
-            }
-            if try waitForNews(of: command, output: pipe.read.raw, until: deadline) {
-                let count = try chunk.withUnsafeMutableBytes { try pipe.read.read(into: $0) }
-                text += chunk[..<count]
-            }
-        }
-        return try look(child.identifier, Clock.now - start)
+        let session = try Session(command, input: nil, self)
+        defer { session.kill() }
+        let nanoseconds = try session.waitForLine(prefix, timeout: timeout)
+        return try look(session.identifier, nanoseconds)
     }
 
-    private static func hasLine(_ prefix: String, in bytes: [UInt8]) -> Bool {
-        bytes.split(whereSeparator: { $0 == 10 || $0 == 13 }).contains { $0.starts(with: prefix.utf8) }
-    }
-
-    private func spawn(_ command: Command, output: Int32, errors: Int32) throws -> Child {
+    /// - Parameter input: nil: empty.
+    func spawn(_ command: Command, input: Int32?, output: Int32, errors: Int32) throws -> Child {
         do {
             return Child(try CurrentProcess.spawn(command.path, arguments: [command.name] + command.arguments,
-                                                  descriptors: [empty.raw, output, errors]))
+                                                  descriptors: [input ?? empty.raw, output, errors]))
         } catch {
             throw BenchmarkError("\(command.path): \(error)")
         }
     }
 
-    /// Waits for a signal, or for output; true when there is output. A signal that asks this program to end is thrown.
+    /// Waits for a signal, or for something to read; says which of the descriptors have it.
+    ///
+    /// - Throws: `Interrupted` at a signal that asks this program to end; `BenchmarkError` at the deadline.
     @discardableResult
-    private func waitForNews(of command: Command, output: Int32, until deadline: UInt64) throws -> Bool {
-        var watched = [pollfd(fd: signals.raw, events: Int16(POLLIN), revents: 0),
-                       pollfd(fd: output, events: Int16(POLLIN), revents: 0)]
+    func waitForNews(of command: Command, on descriptors: [Int32], until deadline: UInt64) throws -> [Bool] {
+        var watched = ([signals.raw] + descriptors).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         let now = Clock.now
         guard now < deadline else { throw BenchmarkError("\(command.line): took too long and was killed") }
-        guard poll(&watched, 2, Int32((deadline - now) / 1_000_000 + 1)) > 0 else { return false }
+        guard poll(&watched, nfds_t(watched.count), Int32((deadline - now) / 1_000_000 + 1)) > 0 else {
+            return descriptors.map { _ in false }
+        }
         if watched[0].revents != 0 {
             var info = signalfd_siginfo()
             _ = Glibc.read(signals.raw, &info, MemoryLayout<signalfd_siginfo>.size)
-            if let signal = Self.endings.first(where: { UInt32($0) == info.ssi_signo }) {
-                throw BenchmarkError("ended by signal \(signal)")
-            }
+            if let signal = Self.endings.first(where: { UInt32($0) == info.ssi_signo }) { throw Interrupted(signal: signal) }
         }
-        return watched[1].revents & Int16(POLLIN) != 0
+        return watched.dropFirst().map { $0.revents & Int16(POLLIN | POLLHUP | POLLERR) != 0 }
     }
 }
 
+/// This program was asked to end: nothing goes on without a program that could not take part.
+struct Interrupted: Error, CustomStringConvertible {
+    let signal: Int32
+
+    var description: String { "ended by signal \(signal)" }
+}
+
 /// A process that this program has started.
-private final class Child {
+final class Child {
     let identifier: pid_t
     private(set) var usage = rusage()
     private(set) var status: Int32 = 0

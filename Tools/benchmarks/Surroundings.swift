@@ -53,15 +53,21 @@ struct Workbench {
         return String(output.prefix { $0 != "\n" })
     }
 
-    private static var machine: String {
+    /// "vmx" or "svm", which a guest that runs Linux needs; nil where the processor has neither.
+    static var hardwareVirtualization: String? {
+        let flags = processorLine("flags").split(separator: " ")
+        return ["vmx", "svm"].first { flags.contains(Substring($0)) }
+    }
+
+    private static func processorLine(_ key: String) -> String {
         let lines = String(decoding: contents(ofSmallFile: "/proc/cpuinfo") ?? [], as: UTF8.self).split(separator: "\n")
-        func value(_ key: String) -> Substring {
-            lines.first { $0.hasPrefix(key) }?.split(separator: ":").last?.drop { $0 == " " } ?? "unknown"
-        }
-        let flags = value("flags").split(separator: " ")
-        let virtualization = flags.contains("vmx") ? "vmx" : flags.contains("svm") ? "svm" : "no vmx or svm"
+        return lines.first { $0.hasPrefix(key) }?.split(separator: ":").last.map { String($0.drop { $0 == " " }) } ?? "unknown"
+    }
+
+    private static var machine: String {
+        let virtualization = hardwareVirtualization ?? "no vmx or svm"
         let release = String(decoding: contents(ofSmallFile: "/proc/sys/kernel/osrelease") ?? [], as: UTF8.self)
-        return "\(value("model name")), \(sysconf(Int32(_SC_NPROCESSORS_ONLN))) processors, "
+        return "\(processorLine("model name")), \(sysconf(Int32(_SC_NPROCESSORS_ONLN))) processors, "
             + "Linux \(release.prefix { $0 != "\n" }), \(virtualization)"
     }
 }
@@ -82,26 +88,33 @@ struct QEMU {
     }
 
     /// Entered by PVH. Its payloads leave by isa-debug-exit, whose lowest status is 1.
-    func command(kernel: String, serial: String, _ arguments: String...) -> Command {
+    ///
+    /// - Parameter memory: MiB.
+    func command(kernel: String, serial: String, memory: Int = 128, _ arguments: String...) -> Command {
         Command(
             path: path,
             arguments: [
                 "-M", "microvm,acpi=off", "-cpu", "host,arch-capabilities=off", "-accel", "kvm", "-kernel", kernel,
                 "-nodefaults", "-display", "none", "-serial", serial, "-no-reboot",
-                "-device", "isa-debug-exit,iobase=0x501,iosize=2", "-m", "128",
+                "-device", "isa-debug-exit,iobase=0x501,iosize=2", "-m", "\(memory)",
             ] + arguments,
             expectedStatus: 1)
     }
 
     /// With a Linux guest, which finds its devices by ACPI and leaves by a reboot.
     func command(linux guest: LinuxGuest, _ words: String, _ arguments: [String]) -> Command {
+        command(linux: guest.kernel, initramfs: guest.initramfs, memory: LinuxGuest.memory, words, arguments)
+    }
+
+    /// - Parameter memory: MiB.
+    func command(linux kernel: String, initramfs: String, memory: Int, _ words: String, _ arguments: [String]) -> Command {
         Command(
             path: path,
             arguments: [
                 "-M", "microvm", "-cpu", "host", "-accel", "kvm", "-global", "virtio-mmio.force-legacy=false",
-                "-kernel", guest.kernel, "-initrd", guest.initramfs, "-append", "console=ttyS0 panic=-1 \(words)",
+                "-kernel", kernel, "-initrd", initramfs, "-append", "console=ttyS0 panic=-1 \(words)",
                 "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
-                "-m", LinuxGuest.memory, "-smp", "1",
+                "-m", "\(memory)", "-smp", "1",
             ] + arguments)
     }
 }
