@@ -8,13 +8,15 @@ public enum NetlinkMessage {
     ///   - name: nil: as it is.
     ///   - mtu: 0: as it is.
     ///   - isUp: nil: as it is.
-    public static func link(_ index: UInt32, name: [UInt8]? = nil, mtu: UInt32 = 0, isUp: Bool? = nil, sequence: UInt32) -> [UInt8] {
+    ///   - mac: six bytes, of a link that is down; nil: as it is.
+    public static func link(_ index: UInt32, name: [UInt8]? = nil, mac: [UInt8]? = nil, mtu: UInt32 = 0, isUp: Bool? = nil, sequence: UInt32) -> [UInt8] {
         request(type: 16, flags: 0, sequence) { encoder in
             encoder.encode(0 as UInt16)  // AF_UNSPEC
             encoder.encode(0 as UInt16)
             encoder.encode(index)
             encoder.encode(isUp == true ? 1 : 0 as UInt32)  // IFF_UP
             encoder.encode(isUp == nil ? 0 : 1 as UInt32)
+            if let mac { encoder.attribute(1, mac) }  // IFLA_ADDRESS
             if let name { encoder.attribute(3, name + [0]) }  // IFLA_IFNAME
             if mtu > 0 { encoder.attribute(4, mtu) }  // IFLA_MTU
         }

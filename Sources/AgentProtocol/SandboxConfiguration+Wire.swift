@@ -25,6 +25,7 @@ extension SandboxConfiguration {
         encoder.encode(stopSignal)
         encoder.encode(stopGrace)
         encoder.encode(time)
+        encoder.encode(seed)
     }
 
     public init(_ decoder: inout WireDecoder) throws(WireError) {
@@ -50,6 +51,7 @@ extension SandboxConfiguration {
         stopSignal = try decoder.decode(UInt8.self)
         stopGrace = try decoder.decode(UInt32.self)
         time = try decoder.decode(UInt64.self)
+        seed = try decoder.decodeBytes(limit: 64)
     }
 }
 

@@ -26,6 +26,9 @@ public struct SandboxConfiguration: Equatable, Sendable {
     public var stopGrace: UInt32
     /// Nanoseconds since 1970, the host's clock when this was written; 0: leave the guest's alone.
     public var time: UInt64
+    /// Random bytes, at most 64, for the guest's kernel to mix into its own: a machine from a template has those of every other one. Empty:
+    /// nothing.
+    public var seed: [UInt8]
 
     public init(hostname: String, root: RootConfiguration) {
         self.hostname = hostname
@@ -42,6 +45,7 @@ public struct SandboxConfiguration: Equatable, Sendable {
         stopSignal = 15
         stopGrace = 10_000
         time = 0
+        seed = []
     }
 
     public struct RootConfiguration: Equatable, Sendable {

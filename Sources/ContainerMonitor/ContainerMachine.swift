@@ -3,6 +3,11 @@ public protocol ContainerMachine: AnyObject {
     /// Presses the ACPI power button; false when the guest does not listen to it.
     func pressPowerButton() -> Bool
 
+    /// The guest has come so far that all machines like it are alike: the machine may be saved as a template, and gets its disks.
+    ///
+    /// - Parameter done: called when it has them, now or later.
+    func guestIsReady(_ done: @escaping () -> Void)
+
     /// Takes the machine apart, however far it is; `ContainerMonitor.machineIsGone` follows when nothing is left of it.
     func endMachine()
 

@@ -41,12 +41,33 @@ public final class GuestMemory: @unchecked Sendable {
     // Sound: the mapping and the layout never change; the bytes are the guest's and carry no Swift value.
     public let layout: RAMLayout
     private let mapping: MemoryMapping
+    /// What stands behind pages that nobody has written to: a file with the layout's regions one after the other. nil: zeros.
+    public let source: FileDescriptor?
 
     /// Reserves address space for the layout's RAM. No page is touched: they come from the host when first used.
     public init(layout: RAMLayout) throws(Errno) {
         self.layout = layout
         mapping = try MemoryMapping(anonymousBytes: Int(layout.size), alignment: 2 << 20)
+        source = nil
         mapping.excludeFromCoreDumps()
+    }
+
+    /// Memory that holds what a file does, which has the layout's regions one after the other and does not change from now on. Pages
+    /// are read when they are first touched, and are this machine's own once they are written to.
+    public init(layout: RAMLayout, contents file: consuming FileDescriptor) throws(Errno) {
+        self.layout = layout
+        guard try file.status().size == layout.size else { throw .invalidArgument }
+        mapping = try MemoryMapping(privateCopyOf: file.raw, count: Int(layout.size))
+        source = .some(file)
+        mapping.excludeFromCoreDumps()
+    }
+
+    /// Has all of the source read before it is needed, as fast as it comes. For any thread; it takes as long as reading takes.
+    public func readSource() {
+        let step = 4 << 20
+        for offset in stride(from: 0, to: mapping.count, by: step) {
+            mapping.willNeed(offset: offset, count: min(step, mapping.count - offset))
+        }
     }
 
     /// Where each region lies in this process, for KVM's memory slots.
@@ -79,7 +100,7 @@ public final class GuestMemory: @unchecked Sendable {
     }
 
     /// Whether discarded pages read as zeros: so for memory that no file stands behind.
-    public var discardedPagesAreZero: Bool { true }
+    public var discardedPagesAreZero: Bool { source == nil }
 
     /// Gives the host back what it keeps of the whole pages in the slice, which is of this memory. Their contents are then
     /// whatever the mapping has below (see `discardedPagesAreZero`), until somebody writes to them; addresses and KVM's memory

@@ -28,6 +28,13 @@ public struct MemoryMapping: ~Copyable, @unchecked Sendable {
         self.count = count
     }
 
+    /// A file's bytes from its beginning, `count` of them, all of which it has: read when first touched, and copied when first written
+    /// to, which the file does not see. It stays as it is for as long as the mapping lives: pages that a shorter file has no more kill
+    /// the process. The C function is `mmap` (MAP_PRIVATE, MAP_NORESERVE).
+    public init(privateCopyOf descriptor: Int32, count: Int) throws(Errno) {
+        try self.init(count: count, protection: PROT_READ | PROT_WRITE, flags: MAP_PRIVATE | MAP_NORESERVE, descriptor: descriptor)
+    }
+
     /// `count` bytes of a file or device from an offset of whole pages on, shared with it. The C function is `mmap`
     /// (MAP_SHARED).
     public init(sharing descriptor: Int32, count: Int, offset: Int = 0) throws(Errno) {
@@ -53,6 +60,13 @@ public struct MemoryMapping: ~Copyable, @unchecked Sendable {
         precondition(offset >= 0 && count >= 0 && offset <= self.count - count)
         // Fails for pages that are locked into memory, which then stay.
         _ = madvise(base + offset, count, MADV_DONTNEED)
+    }
+
+    /// Has the kernel read a range before it is needed; it lies inside the mapping and is made of whole pages. The C function is
+    /// `madvise` (MADV_WILLNEED).
+    public func willNeed(offset: Int, count: Int) {
+        precondition(offset >= 0 && count >= 0 && offset <= self.count - count)
+        _ = madvise(base + offset, count, MADV_WILLNEED)
     }
 
     /// Keeps the pages out of core dumps. The C function is `madvise` (MADV_DONTDUMP).

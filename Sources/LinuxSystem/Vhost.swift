@@ -57,23 +57,26 @@ public struct VhostFile: ~Copyable, Sendable {
         let table: UnsafeMutableRawPointer
         let available: UnsafeMutableRawPointer
         let used: UnsafeMutableRawPointer
+        let base: UInt16
         let kick: Int32
         let call: Int32
 
+        /// - Parameter base: the first entry of the available ring that nobody has taken yet.
         public init(
             size: UInt16, table: UnsafeMutableRawPointer, available: UnsafeMutableRawPointer, used: UnsafeMutableRawPointer,
-            kick: Int32, call: Int32
+            base: UInt16, kick: Int32, call: Int32
         ) {
-            (self.size, self.table, self.available, self.used, self.kick, self.call) = (size, table, available, used, kick, call)
+            (self.size, self.table, self.available, self.used) = (size, table, available, used)
+            (self.base, self.kick, self.call) = (base, kick, call)
         }
     }
 
-    /// Sets a queue up from its beginning. The corresponding ioctls are `VHOST_SET_VRING_NUM`, `_BASE`, `_ADDR`, `_KICK` and
+    /// Sets a queue up. The corresponding ioctls are `VHOST_SET_VRING_NUM`, `_BASE`, `_ADDR`, `_KICK` and
     /// `_CALL`.
     public func setQueue(_ index: UInt32, _ queue: Queue) throws(Errno) {
         var state = vhost_vring_state(index: index, num: UInt32(queue.size))
         try call(svmm_vhost_set_vring_num, &state)
-        state.num = 0
+        state.num = UInt32(queue.base)
         try call(svmm_vhost_set_vring_base, &state)
         func word(_ pointer: UnsafeMutableRawPointer) -> UInt64 { UInt64(UInt(bitPattern: pointer)) }
         var address = vhost_vring_addr(
@@ -86,6 +89,14 @@ public struct VhostFile: ~Copyable, Sendable {
         try call(svmm_vhost_set_vring_call, &event)
     }
 
+    /// The first entry of a queue's available ring that the kernel has not taken; it does not serve the queue any more. The
+    /// corresponding ioctl is `VHOST_GET_VRING_BASE`.
+    public func base(of index: UInt32) throws(Errno) -> UInt16 {
+        var state = vhost_vring_state(index: index, num: 0)
+        try call(svmm_vhost_get_vring_base, &state)
+        return UInt16(truncatingIfNeeded: state.num)
+    }
+
     /// Of vhost-vsock: the guest's address; throws `.addressInUse` when another has it. The corresponding ioctl is
     /// `VHOST_VSOCK_SET_GUEST_CID`.
     public func setContextID(_ id: UInt32) throws(Errno) {
@@ -93,10 +104,16 @@ public struct VhostFile: ~Copyable, Sendable {
         try call(svmm_vhost_vsock_set_guest_cid, &id)
     }
 
-    /// Of vhost-vsock: begins to serve the queues. It ends when the file is closed. The corresponding ioctl is
+    /// Of vhost-vsock: begins to serve the queues, until `stop` or until the file is closed. The corresponding ioctl is
     /// `VHOST_VSOCK_SET_RUNNING`.
     public func start() throws(Errno) {
         var isRunning: Int32 = 1
+        try call(svmm_vhost_vsock_set_running, &isRunning)
+    }
+
+    /// Of vhost-vsock: no longer serves the queues, and keeps connections. The corresponding ioctl is `VHOST_VSOCK_SET_RUNNING`.
+    public func stop() throws(Errno) {
+        var isRunning: Int32 = 0
         try call(svmm_vhost_vsock_set_running, &isRunning)
     }
 

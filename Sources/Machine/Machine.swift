@@ -5,6 +5,7 @@ import GuestMemory
 import KVM
 import LinuxSystem
 import MachineProtocol
+import Snapshot
 import Synchronization
 import Virtio
 
@@ -22,15 +23,28 @@ final class Machine: Sendable {
     /// Signalled when the machine has ended, or has reported a panic: see `outcome` and `hasPanicked`.
     let news: EventNotifier
 
-    private let memory: GuestMemory
-    private let virtualMachine: VirtualMachine
-    private let power: PowerManagement
+    let system: KVMSystem
+    let memory: GuestMemory
+    let virtualMachine: VirtualMachine
+    let power: PowerManagement
+    let clock: RealTimeClock
+    let serial: SerialPort
     private let loops: [NamedLoop]
     /// In the order of the description.
     let disks: [BlockDevice]
-    private let transports: [MMIOTransport]
-    private let processors: [ProcessorThread]
+    let transports: [MMIOTransport]
+    let processors: [ProcessorThread]
     private let ending: MachineEnding
+    /// Whether its kernel is Linux.
+    let isLinux: Bool
+    /// The snapshot that its memory maps; nil where there is none.
+    let origin: SnapshotOrigin?
+    /// Whether it goes on from a template.
+    let isFromTemplate: Bool
+    /// Whether its memory is read before the guest needs it.
+    private let prefaults: Bool
+    /// Whether it has booted without its disks, to be saved as a template before it gets them.
+    let awaitsDisks: Bool
 
     private struct NamedLoop: Sendable {
         let name: String
@@ -38,14 +52,23 @@ final class Machine: Sendable {
         let finished = Gate()
     }
 
-    /// Builds the machine and loads its memory. Nothing runs yet.
+    /// Builds the machine and loads its memory, from a kernel or from a snapshot. Nothing runs yet.
     ///
-    /// - Parameter console: takes what the guest prints.
-    init(_ prepared: borrowing PreparedMachine, system: KVMSystem, console: Console) throws(MachineError) {
+    /// - Parameters:
+    ///   - console: takes what the guest prints.
+    ///   - isTemplate: one that boots gets its disks later (`PreparedDisk.fill`), where its description wants a template of it.
+    init(
+        _ prepared: borrowing PreparedMachine, system: KVMSystem, console: Console, isTemplate: Bool = false
+    ) throws(MachineError) {
         let description = prepared.description
         do {
             let news = try EventNotifier()
-            let memory = try Self.reserveMemory(prepared.layout)
+            let saved = prepared.origin.flatMap { $0.isSpent ? nil : $0 }
+            let (memory, origin) = if let saved {
+                try saved.makeMemory(prepared.layout)
+            } else {
+                (try Self.reserveMemory(prepared.layout), nil as SnapshotOrigin?)
+            }
             let ending = MachineEnding(news: news, memory: memory, marksPanics: KernelCommandLine.marksPanics(description))
             let vm = try VirtualMachine(system)
             // Memory first: once there are interrupt controllers, KVM waits for a grace period at every change of memory slots,
@@ -74,7 +97,8 @@ final class Machine: Sendable {
             var devices: [any VirtioDevice] = []
             var loops = [io]
             var disks: [BlockDevice] = []
-            for disk in prepared.disks { disks.append(try disk.makeDevice()) }
+            let areDisksEmpty = saved?.restore.isTemplate ?? (isTemplate && description.template != nil)
+            for disk in prepared.disks { disks.append(try disk.makeDevice(isEmpty: areDisksEmpty)) }
             devices += disks
             devices.append(try EntropyDevice(loop: io.loop, bytesPerSecond: description.entropyRate))
             for share in prepared.shares.servers { devices.append(FileSharingDevice(server: share.server, tag: share.tag)) }
@@ -105,28 +129,40 @@ final class Machine: Sendable {
             if let balloon { devices.append(balloon) }
             let transports = try Self.connect(devices, memory, vm)
 
-            let firmware = try makeFirmware(for: MachineShape(
-                processorCount: description.processorCount,
-                virtioDevices: transports.indices.map { AddressMap.window(slot: $0) }))
-            try memory.write(firmware.bytes, at: firmware.address)
-            let entry = try Self.load(prepared, memory, rsdp: firmware.rsdpAddress)
-
             let board = ProcessorBoard(
                 ports: Self.makePorts(serial: serial, clock: clock, power: power, report: report),
                 virtio: VirtioBus(transports: transports, power: power),
                 end: { ending.end($0) })
             let topology = ProcessorTopology(supported: try system.supportedCPUID(), count: description.processorCount,
                                              hasDeadlineTimer: try system.offersTSCDeadlineTimer())
-            processors = try (0..<description.processorCount).map { id in
-                let processor = try vm.createProcessor(id: id)
-                try processor.prepare(topology, entry: id == 0 ? entry : nil)
-                return ProcessorThread(processor, board: board)
+            let processors = try (0..<description.processorCount).map { try vm.createProcessor(id: $0) }
+            if let saved {
+                isLinux = saved.state.isLinux
+                let parts = SavedParts(system: system, vm: vm, processors: processors, transports: transports, power: power,
+                                       clock: clock, serial: serial)
+                try parts.restore(saved, features: topology.entries(id: 0))
+                if areDisksEmpty { for (disk, device) in zip(prepared.disks, disks) { try disk.fill(device) } }
+            } else {
+                let boot = try prepared.boot ?? PreparedBoot(description, prepared.layout)
+                isLinux = boot.kernel.plan.isLinux
+                let entry = try Self.load(boot, memory, description, transportCount: transports.count)
+                for processor in processors { try processor.prepare(topology, entry: processor.id == 0 ? entry : nil) }
             }
-            ending.processors = processors
+            try memory.write(Self.newGenerationID(), at: PlatformMap.generationID)
+            if saved != nil { power.announceNewGeneration() }
+            self.processors = processors.map { ProcessorThread($0, board: board) }
+            ending.processors = self.processors
             self.memory = memory
             self.ending = ending
             self.news = news
             self.power = power
+            self.clock = clock
+            self.serial = serial
+            self.system = system
+            self.origin = origin
+            isFromTemplate = saved?.restore.isTemplate ?? false
+            prefaults = saved?.restore.prefault ?? false
+            awaitsDisks = saved == nil && areDisksEmpty
             self.consoleDevice = consoleDevice
             self.balloon = balloon
             consoleInput = consoleDevice ?? serial
@@ -177,6 +213,7 @@ final class Machine: Sendable {
         ports.attach(clock, at: PlatformMap.clockPort, count: PlatformMap.clockPortLength)
         ports.attach(power.registers, at: PlatformMap.pm1aEventBlock,
                      count: UInt16(PlatformMap.pm1EventLength) + UInt16(PlatformMap.pm1ControlLength))
+        ports.attach(power.generalPurposeEvents, at: PlatformMap.gpe0Block, count: UInt16(PlatformMap.gpe0Length))
         ports.attach(power.commandPort, at: PlatformMap.smiCommandPort, count: 1)
         ports.attach(ResetControl(report: report), at: PlatformMap.resetPort, count: 1)
         let keyboard = KeyboardController(report: report)
@@ -185,16 +222,29 @@ final class Machine: Sendable {
         return ports
     }
 
+    /// Puts firmware and kernel into memory; how the boot processor begins.
     private static func load(
-        _ prepared: borrowing PreparedMachine, _ memory: GuestMemory, rsdp: UInt64
+        _ boot: PreparedBoot, _ memory: GuestMemory, _ description: MachineDescription, transportCount: Int
     ) throws(MachineError) -> EntryState {
-        var seed = [UInt8](repeating: 0, count: 64)
         do {
-            try seed.withUnsafeMutableBytes { try fillWithRandomBytes($0) }
-            return try prepared.load(into: memory, seed: seed, rsdp: rsdp)
+            let firmware = try makeFirmware(for: MachineShape(
+                processorCount: description.processorCount,
+                virtioDevices: (0..<transportCount).map { AddressMap.window(slot: $0) }))
+            try memory.write(firmware.bytes, at: firmware.address)
+            return try boot.load(into: memory, seed: randomBytes(64), rsdp: firmware.rsdpAddress)
         } catch {
             throw MachineError("the guest's memory could not be loaded: \(error)")
         }
+    }
+
+    /// No machine has had it before: not the one that this one was saved from either.
+    private static func newGenerationID() throws(Errno) -> [UInt8] { try randomBytes(PlatformMap.generationIDLength) }
+
+    private static func randomBytes(_ count: Int) throws(Errno) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let result = bytes.withUnsafeMutableBytes { buffer in Result { () throws(Errno) in try fillWithRandomBytes(buffer) } }
+        try result.get()
+        return bytes
     }
 
     /// Starts the threads; the guest runs.
@@ -207,7 +257,13 @@ final class Machine: Sendable {
                 }
             }
             for disk in disks { try disk.start() }
+            // Those of a restored machine go on where they stood; others wait for their drivers.
+            for transport in transports { transport.resume() }
             for processor in processors { try processor.start() }
+            if prefaults {
+                let memory = memory
+                _ = try Thread(name: "prefault") { memory.readSource() }
+            }
         } catch {
             throw MachineError("a thread could not be started: \(error); is a limit on processes (ulimit -u) too low?")
         }
@@ -264,12 +320,6 @@ final class Machine: Sendable {
         for entry in loops { entry.finished.wait() }
         // The threads and what they report to hold each other; without this no machine would ever be freed.
         ending.processors = []
-    }
-}
-
-extension PreparedMachine {
-    borrowing func load(into memory: GuestMemory, seed: [UInt8], rsdp: UInt64) throws(BootError) -> EntryState {
-        try loader.load(kernel: kernel, initrdFile: initrd, into: memory, seed: seed, rsdp: rsdp)
     }
 }
 

@@ -20,6 +20,7 @@ extension Supervisor {
                 finish(ExitStatus.killedAfterGrace,
                        "the guest did not power off within \(description.graceText) and was killed")
             }
+            _ = try loop.watch(templateTimer.raw, for: .readable) { [unowned self] _ in templateTimeIsOver() }
             _ = try loop.watch(panicTimer.raw, for: .readable) { [unowned self] _ in
                 panicTimer.take()
                 // Not the one that has taken its place.
@@ -32,6 +33,7 @@ extension Supervisor {
     func takeNews(of machine: Machine) {
         machine.news.take()
         if let outcome = machine.outcome {
+            if takeEndOfTemplate(machine, "a machine from it has ended: \(outcome.message)") { return }
             if let companion { return companion.machineHasEnded(outcome) }
             if outcome == .rebooted, description.onReboot == .restart, !isShuttingDown { return loop.stop() }
             finish(outcome.status, outcome.message)

@@ -1,9 +1,10 @@
 import Devices
+import LinuxSystem
 import MachineProtocol
 
 extension Supervisor {
     /// How long the control thread waits for the guest to say how its memory is doing: half a second, and only for guests that
-    /// have answered before. A guest that never answers costs that time once.
+    /// have answered before. A guest that never answers costs that time once, one that stands still none.
     private static let statisticsTime: UInt64 = 500_000_000
 
     /// `svmm balloon`: how much memory the guest is to keep, in bytes.
@@ -18,15 +19,20 @@ extension Supervisor {
         return .done
     }
 
-    /// `svmm stats`. Bytes, where a name does not say otherwise.
+    /// `svmm stats` and `svmm ps`. Bytes, where a name does not say otherwise.
     func statistics() -> MachineStatistics {
         var result = MachineStatistics()
-        result.add("memory", description.memorySize)
-        result.add("resident", residentMemory?.bytes())
+        result.add(MachineStatistics.memory, description.memorySize)
+        result.add(MachineStatistics.resident, residentMemory?.bytes())
+        result.add(MachineStatistics.privateMemory, CurrentProcess.privateMemory())
+        result.add(MachineStatistics.processorTime, CurrentProcess.processorTime())
+        result.add(MachineStatistics.uptime, CurrentProcess.age())
+        result.add(MachineStatistics.process, UInt64(CurrentProcess.identifier))
+        if let machine, machine.outcome == nil { result.add(MachineStatistics.paused, isPaused ? 1 : 0) }
         guard let balloon = machine?.balloon else { return result }
         result.add("balloon_target", balloon.target)
         result.add("balloon", balloon.actual)
-        guard let (guest, age) = balloon.statistics(waitingFor: Self.statisticsTime) else { return result }
+        guard let (guest, age) = balloon.statistics(waitingFor: isPaused ? 0 : Self.statisticsTime) else { return result }
         for tag in GuestStatistics.Tag.allCases { result.add(tag.name, guest[tag]) }
         result.add("guest_age_ms", age / 1_000_000)
         return result

@@ -12,11 +12,15 @@ public final class Supervisor {
     let commands: ConsoleCommandQueue
     let graceTimer: OneShotTimer
     let panicTimer: OneShotTimer
+    let templateTimer: OneShotTimer
+    var template = TemplateState()
     var machine: Machine?
     /// Whether somebody has asked for the guest's shutdown.
     var isShuttingDown = false
     /// Whether the guest stands still because somebody has asked for that.
     var isPaused = false
+    /// While the machine is being saved.
+    var saving: Saving?
     /// Set once, when nothing is left to wait for.
     var result: (status: Int32, message: String)?
     var console: Console?
@@ -25,6 +29,8 @@ public final class Supervisor {
     /// nil where the kernel does not say.
     let residentMemory = try? ResidentMemory()
     private var control: ControlServer?
+    private var isFirstMachine = true
+    private var hasTriedTemplate = false
     private(set) unowned var companion: (any MachineCompanion)?
     /// Whether a companion wants a machine to run.
     var isMachineWanted = true
@@ -35,9 +41,9 @@ public final class Supervisor {
     public init(_ description: MachineDescription) throws(MachineError) {
         self.description = description
         // The signals are blocked before the first thread is made, so that no thread is ever interrupted by them.
-        (signals, loop, commands, graceTimer, panicTimer) = try Self.setUp { () throws(Errno) in
+        (signals, loop, commands, graceTimer, panicTimer, templateTimer) = try Self.setUp { () throws(Errno) in
             (try SignalQueue(Signal.allCases), try EventLoop(), try ConsoleCommandQueue(), try OneShotTimer(),
-             try OneShotTimer())
+             try OneShotTimer(), try OneShotTimer())
         }
     }
 
@@ -74,7 +80,9 @@ public final class Supervisor {
     private func boot(_ prepared: borrowing PreparedMachine) throws(MachineError) {
         try Self.setUp { () throws(Errno) in try KickSignal.install() }
         let system = try openKVM()
-        if prepared.kernel.plan.isLinux, !description.allowsSoftwareKVM { try Self.requireHardware() }
+        let isLinux = prepared.boot?.kernel.plan.isLinux ?? prepared.origin?.state.isLinux ?? false
+        if isLinux, !description.allowsSoftwareKVM { try Self.requireHardware() }
+        if let origin = prepared.origin { balloonTarget = origin.state.balloonTarget }
         try watchEvents()
         try serveControl(prepared)
         let network = prepared.network
@@ -83,10 +91,17 @@ public final class Supervisor {
         // Nobody looks after a companion's file.
         let console = try Console(description.console, fileLimit: companion == nil ? .max : Self.companionConsoleLimit) { commands.post($0) }
         self.console = console
+        template.disks = prepared.disks
+        template.description = SnapshotDescription(prepared)
         try companion?.begin(with: self, vsockPath: prepared.vsock?.listenPath)
         while result == nil {
             try runMachine(prepared, system, console)
             guard let companion else { continue }
+            if template.hasFailed {
+                template.hasFailed = false
+                isMachineWanted = true
+                continue
+            }
             companion.machineIsGone()
             while result == nil, !isMachineWanted { loop.run() }
         }
@@ -96,7 +111,7 @@ public final class Supervisor {
     private func runMachine(
         _ prepared: borrowing PreparedMachine, _ system: KVMSystem, _ console: Console
     ) throws(MachineError) {
-        let machine = try Machine(prepared, system: system, console: console)
+        let machine = try makeMachine(prepared, system, console)
         machine.balloon?.target = balloonTarget
         self.machine = machine
         isPaused = false
@@ -106,6 +121,7 @@ public final class Supervisor {
         console.attach(machine.consoleInput)
         try machine.start()
         CurrentProcess.releaseStartUpCode()
+        watchTemplate(machine)
         companion?.machineHasStarted()
         repeat { loop.run() } while companion != nil && isMachineWanted
         loop.forget(watch)
@@ -116,11 +132,28 @@ public final class Supervisor {
         console.detach()
     }
 
+    /// The first machine of a companion may be made a template.
+    private func makeMachine(
+        _ prepared: borrowing PreparedMachine, _ system: KVMSystem, _ console: Console
+    ) throws(MachineError) -> Machine {
+        let isTemplate = isFirstMachine && companion != nil
+        isFirstMachine = false
+        do throws(MachineError) {
+            return try Machine(prepared, system: system, console: console, isTemplate: isTemplate)
+        } catch {
+            guard let origin = prepared.origin, origin.restore.isTemplate, !hasTriedTemplate else { throw error }
+            hasTriedTemplate = true
+            origin.spend()
+            PreparedOrigin.dropTemplate(origin.restore.directory, because: "\(error)")
+            return try Machine(prepared, system: system, console: console)
+        }
+    }
+
     /// Makes the control socket, if the machine has a state directory, and serves it on the control loop.
     private func serveControl(_ prepared: borrowing PreparedMachine) throws(MachineError) {
         guard let state = prepared.state else { return }
         let requests = ControlRequests(prepared, for: self)
-        let server = try ControlServer(path: state.file(StateFiles.control), loop: loop) { requests.answer($0) }
+        let server = try ControlServer(path: state.file(StateFiles.control), loop: loop) { requests.answer($0, reply: $1) }
         control = server
         try Self.setUp { () throws(Errno) in try server.start() }
     }

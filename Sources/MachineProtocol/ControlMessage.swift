@@ -21,6 +21,9 @@ public enum ControlRequest: Equatable, Sendable {
     /// Has the guest stand still.
     case pause
     case resume
+    /// Saves the machine into a directory that is made; `base` is the snapshot that it came from, of which only the difference is saved.
+    /// The answer comes when that is done. With `stops` the machine ends then.
+    case snapshot(directory: String, base: String?, stops: Bool)
     /// Pulls the cable of a network interface, counted from 0, or puts it in.
     case setLink(interface: Int, up: Bool)
 }
@@ -101,6 +104,11 @@ extension ControlRequest {
             case .statistics: encoder.encode(21 as UInt8)
             case .pause: encoder.encode(24 as UInt8)
             case .resume: encoder.encode(25 as UInt8)
+            case .snapshot(let directory, let base, let stops):
+                encoder.encode(26 as UInt8)
+                encoder.encode(directory)
+                encoder.encode(base) { $0.encode($1) }
+                encoder.encode(stops)
             case .setLink(let interface, let up):
                 encoder.encode(16 as UInt8)
                 encoder.encode(UInt32(clamping: interface))
@@ -126,6 +134,9 @@ extension ControlRequest {
             case 21: return .statistics
             case 24: return .pause
             case 25: return .resume
+            case 26:
+                return .snapshot(directory: try decoder.decodeText(), base: try decoder.decodeOptionalText(),
+                                 stops: try decoder.decode(Bool.self))
             case 16: return .setLink(interface: Int(try decoder.decode(UInt32.self)), up: try decoder.decode(Bool.self))
             case let other: throw .invalidValue(offset: offset, found: UInt64(other))
             }

@@ -33,6 +33,8 @@ extension MachineDescription {
         encoder.encode(graceSeconds.bitPattern)
         encoder.encode(allowsSoftwareKVM)
         encoder.encode(dryRun)
+        encoder.encode(restore) { $1.encode(&$0) }
+        encoder.encode(template) { $0.encode($1) }
         return encoder.bytes
     }
 
@@ -69,6 +71,8 @@ extension MachineDescription {
         graceSeconds = Double(bitPattern: try decoder.decode(UInt64.self))
         allowsSoftwareKVM = try decoder.decode(Bool.self)
         dryRun = try decoder.decode(Bool.self)
+        restore = try decoder.decodeOptional { (decoder) throws(WireError) in try RestoreDescription(&decoder) }
+        template = try decoder.decodeOptionalText()
         try decoder.finish()
     }
 

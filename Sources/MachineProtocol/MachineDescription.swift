@@ -33,6 +33,11 @@ public struct MachineDescription: Equatable, Sendable {
     public var allowsSoftwareKVM: Bool
     /// Say what would run, and do not run it.
     public var dryRun: Bool
+    /// A snapshot that the machine comes from; nil: it boots. When its guest reboots, the machine boots.
+    public var restore: RestoreDescription?
+    /// Where a machine that boots is to be saved when its companion finds it ready, before it gets its disks: a template for others. nil:
+    /// nowhere.
+    public var template: String?
 
     public init(kernel: String, initrd: String? = nil, bootProtocol: BootProtocol = .automatic,
                 commandLine: String = "", disks: [DiskDescription] = [],
@@ -41,7 +46,7 @@ public struct MachineDescription: Equatable, Sendable {
                 processorCount: Int = 1, memorySize: UInt64 = 512 << 20, console: ConsoleDescription = .standardIO,
                 consoleModel: ConsoleModel = .serial, hasBalloon: Bool = true, entropyRate: UInt64? = nil,
                 onReboot: RebootAction = .exit, graceSeconds: Double = 10, allowsSoftwareKVM: Bool = false,
-                dryRun: Bool = false) {
+                dryRun: Bool = false, restore: RestoreDescription? = nil, template: String? = nil) {
         self.kernel = kernel
         self.initrd = initrd
         self.bootProtocol = bootProtocol
@@ -63,6 +68,8 @@ public struct MachineDescription: Equatable, Sendable {
         self.graceSeconds = graceSeconds
         self.allowsSoftwareKVM = allowsSoftwareKVM
         self.dryRun = dryRun
+        self.restore = restore
+        self.template = template
     }
 
     /// How many vCPUs a machine may have.

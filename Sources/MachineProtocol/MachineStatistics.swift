@@ -22,6 +22,23 @@ public struct MachineStatistics: Equatable, Sendable {
         figures.first { $0.name == name }?.value
     }
 
+    // Names of what every machine tells; `Supervisor.statistics` adds what its balloon and its guest say.
+
+    /// Bytes that the machine was started with.
+    public static let memory = "memory"
+    /// Bytes of its process that are in the host's memory.
+    public static let resident = "resident"
+    /// Bytes of those that it has written and shares with no other process: what is this machine's alone.
+    public static let privateMemory = "private_bytes"
+    /// CPU time of the process in nanoseconds, that of the guest included.
+    public static let processorTime = "cpu_time_ns"
+    /// Nanoseconds since the process was made.
+    public static let uptime = "uptime_ns"
+    /// The number of the process, as it sees it itself.
+    public static let process = "pid"
+    /// 1 while the guest stands still, else 0; missing where none runs: before another start of it, or when the machine ends.
+    public static let paused = "paused"
+
     private static let nameLimit = 64
     private static let figureLimit = 1024
 

@@ -51,6 +51,18 @@ public final class DeviceInterrupt: Sendable {
 
     var isFailed: Bool { needsReset.load(ordering: .sequentiallyConsistent) }
 
+    /// Without what a delegated line adds.
+    var saved: UInt32 { pending.load(ordering: .sequentiallyConsistent) }
+
+    /// As a saved device had it, and one more word to the driver, which may have been on its way then: finding nothing new is no
+    /// harm to it.
+    func restore(_ bits: UInt32, isFailed: Bool, isActive: Bool) {
+        let known = Self.usedBuffer | Self.configurationChange
+        pending.store(bits & known | (isActive ? Self.usedBuffer : 0), ordering: .sequentiallyConsistent)
+        needsReset.store(isFailed, ordering: .sequentiallyConsistent)
+        if status != 0 { line.signal() }
+    }
+
     func acknowledge(_ bits: UInt32) {
         pending.bitwiseAnd(~bits, ordering: .sequentiallyConsistent)
     }

@@ -16,15 +16,15 @@ public final class MMIOTransport: Sendable {
     /// Where the driver writes a queue's index to kick it.
     public static let queueNotifyOffset: UInt64 = 0x50
 
-    private let device: any VirtioDevice
-    private let memory: GuestMemory
-    private let interrupt: DeviceInterrupt
-    private let offeredFeatures: UInt64
+    let device: any VirtioDevice
+    let memory: GuestMemory
+    let interrupt: DeviceInterrupt
+    let offeredFeatures: UInt64
     /// Signalled by kicks, one for each queue, for as long as the transport lives: KVM signals them too.
     public let kicks: [EventNotifier]
     /// Whether the device takes kicks itself, so that KVM must not.
     public var deviceTakesKicks: Bool { device.takesKicks }
-    private let state: Mutex<TransportState>
+    let state: Mutex<TransportState>
 
     /// - Parameter interruptLine: each signal is one edge of the device's interrupt.
     public init(device: any VirtioDevice, memory: GuestMemory, interruptLine: EventNotifier) throws(Errno) {
@@ -153,29 +153,39 @@ public final class MMIOTransport: Sendable {
         }
     }
 
-    private func accepts(_ features: UInt64) -> Bool {
+    func accepts(_ features: UInt64) -> Bool {
         features & ~offeredFeatures == 0 && features & FeatureBits.version1.rawValue != 0
     }
 
     private func activate(_ state: inout TransportState) {
         state.status.insert(.driverOK)
-        let features = FeatureBits(rawValue: state.driverFeatures)
+        do throws(QueueError) {
+            state.active = try queues(of: state)
+            device.activate(context(state))
+        } catch {
+            interrupt.fail()
+        }
+    }
+
+    /// The queues that the driver has set up, checked.
+    ///
+    /// - Parameter places: where to go on in each; from the beginning where there is none.
+    func queues(of state: borrowing TransportState, at places: [Virtqueue.Position?] = []) throws(QueueError) -> [Virtqueue?] {
         var queues: [Virtqueue?] = []
-        for configuration in state.queues {
+        for (index, configuration) in state.queues.enumerated() {
             guard configuration.isReady else {
                 queues.append(nil)
                 continue
             }
-            do throws(QueueError) {
-                queues.append(try Virtqueue(configuration, memory: memory, features: features))
-            } catch {
-                interrupt.fail()
-                return
-            }
+            let place = index < places.count ? places[index] : nil
+            queues.append(try Virtqueue(configuration, memory: memory, features: FeatureBits(rawValue: state.driverFeatures),
+                                        at: place ?? Virtqueue.Position()))
         }
-        state.isActive = true
-        device.activate(DeviceContext(memory: memory, features: state.driverFeatures, queues: queues, kicks: kicks,
-                                      interrupt: interrupt))
+        return queues
+    }
+
+    func context(_ state: borrowing TransportState) -> DeviceContext {
+        DeviceContext(memory: memory, features: state.driverFeatures, queues: state.active ?? [], kicks: kicks, interrupt: interrupt)
     }
 
     private func reset(_ state: inout TransportState) {

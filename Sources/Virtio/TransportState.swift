@@ -9,10 +9,11 @@ struct TransportState {
     var queueSelector: UInt32 = 0
     var queues: [QueueConfiguration]
     /// The configuration space as the driver last saw it, and how often it has changed since power-on.
-    private(set) var configuration: [UInt8]
-    private(set) var configurationGeneration: UInt32 = 0
-    /// Whether the device has been activated and must be told of a reset.
-    var isActive = false
+    var configuration: [UInt8]
+    var configurationGeneration: UInt32 = 0
+    /// The queues of a device that has been activated and must be told of a reset. They are the device's own.
+    var active: [Virtqueue?]?
+    var isActive: Bool { active != nil }
 
     init(queueSizes: [UInt16], configuration: [UInt8]) {
         queues = queueSizes.map { QueueConfiguration(maximumSize: $0) }

@@ -30,6 +30,24 @@ public protocol VirtioDevice: AnyObject, Sendable {
     func takeKick(_ queue: Int)
     /// Stop. When it returns, the queues and guest memory are not touched any more.
     func reset()
+
+    /// Stand still, to go on by `activate` with the same queues. When it returns, the queues and guest memory are not touched any
+    /// more, and every chain that was taken is in the used ring, or was put back. From the thread that saves a machine whose vCPUs
+    /// stand still, in the place of `reset`, which it is by default: for devices that keep nothing but their queues.
+    func suspend()
+    /// What a device that stands still keeps beside its queues and its backend, for another one; empty by default.
+    var savedState: [UInt8] { get }
+    /// Becomes what another device was: on a new device, whose `activate` follows. By default there is nothing to know.
+    func restore(_ state: [UInt8]) throws(SavedStateError)
+}
+
+/// What cannot be taken over from a saved device: one line for the user, without the device's name.
+public struct SavedStateError: Error, Equatable, CustomStringConvertible {
+    public let description: String
+
+    public init(_ description: String) {
+        self.description = description
+    }
 }
 
 extension VirtioDevice {
@@ -37,6 +55,14 @@ extension VirtioDevice {
     public var takesEarlyConfiguration: Bool { false }
     public var takesKicks: Bool { false }
     public func takeKick(_ queue: Int) {}
+    public func suspend() { reset() }
+    public var savedState: [UInt8] { [] }
+
+    public func restore(_ state: [UInt8]) throws(SavedStateError) {
+        guard state.isEmpty else {
+            throw SavedStateError("\(state.count) bytes of the device's own state, expected none; it was saved by another version")
+        }
+    }
 }
 
 /// What a device is given when its driver is ready; it owns the queues from then on, until `reset`.

@@ -17,11 +17,14 @@ public final class Virtqueue {
     /// done with these, and are of no use to an object of one thread.
     private let position: UnsafeMutablePointer<Position>
 
-    private struct Position: BitwiseCopyable {
-        var nextAvailable: UInt16 = 0
-        var nextUsed: UInt16 = 0
+    /// How far the device has come in the rings. Any values are safe: what is out of step with the rings is the driver's own loss.
+    public struct Position: BitwiseCopyable, Equatable, Sendable {
+        public var nextAvailable: UInt16 = 0
+        public var nextUsed: UInt16 = 0
         /// The used index up to which the driver has been considered for a notification.
-        var consideredUsed: UInt16 = 0
+        public var consideredUsed: UInt16 = 0
+
+        public init() {}
     }
 
     // Offsets in the rings (virtio 1.2, 2.7.6 and 2.7.8).
@@ -35,7 +38,11 @@ public final class Virtqueue {
     private static let noInterrupt: UInt16 = 1  // VIRTQ_AVAIL_F_NO_INTERRUPT
 
     /// Checks size, alignment and place of the rings.
-    public init(_ configuration: QueueConfiguration, memory: GuestMemory, features: FeatureBits) throws(QueueError) {
+    ///
+    /// - Parameter start: where to go on in them.
+    public init(
+        _ configuration: QueueConfiguration, memory: GuestMemory, features: FeatureBits, at start: Position = Position()
+    ) throws(QueueError) {
         let size = configuration.size
         guard size > 0, size <= configuration.maximumSize, size & (size - 1) == 0 else { throw .size(size) }
         let count = UInt64(size)
@@ -47,11 +54,24 @@ public final class Virtqueue {
         usesEventIndex = features.contains(.eventIndex)
         allowsIndirect = features.contains(.indirectDescriptors)
         position = .allocate(capacity: 1)
-        position.initialize(to: Position())
+        position.initialize(to: start)
     }
 
     deinit {
         position.deallocate()
+    }
+
+    /// Where the device stands: while nothing that it has taken is missing from the used ring, all that there is to know to go on.
+    public var place: Position { position.pointee }
+
+    /// Takes over from a part of the host's kernel that has served the queue until now.
+    ///
+    /// - Parameter nextAvailable: the first entry of the available ring that it has not taken.
+    public func takeOver(nextAvailable: UInt16) {
+        let used = used.loadAcquire(at: Ring.index)
+        position.pointee.nextAvailable = nextAvailable
+        position.pointee.nextUsed = used
+        position.pointee.consideredUsed = used
     }
 
     /// Where the descriptor table and the rings lie in this process, for a part of the host's kernel that serves the queue instead

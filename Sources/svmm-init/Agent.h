@@ -187,10 +187,36 @@ static inline uint64_t agent_nanoseconds(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+static inline void agent_sleep(uint64_t nanoseconds)
+{
+    struct timespec time = {(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
+    nanosleep(&time, NULL);
+}
+
 static inline int agent_set_clock(uint64_t nanoseconds)
 {
     struct timespec now = {(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
     return clock_settime(CLOCK_REALTIME, &now);
+}
+
+/* Mixes at most 64 random bytes into the kernel's, and has it make new keys of them (random(4)). */
+static inline int agent_reseed(const void *bytes, size_t count)
+{
+    struct {
+        int entropy_count, buf_size;
+        uint8_t buf[64];
+    } pool = {.entropy_count = 8 * (int)count, .buf_size = (int)count};
+    if (count > sizeof pool.buf)
+        return -1;
+    memcpy(pool.buf, bytes, count);
+    int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return fd;
+    int result = ioctl(fd, _IOW('R', 0x03, int[2]), &pool); /* RNDADDENTROPY */
+    if (result == 0)
+        result = ioctl(fd, _IO('R', 0x07)); /* RNDRESEEDCRNG */
+    close(fd);
+    return result;
 }
 
 /* Sockets */

@@ -4,7 +4,7 @@ import AgentProtocol
 /// The container as the agent keeps it: what the host asked for, and what became of it.
 final class Agent {
     let loop: Loop
-    let control: Control
+    private(set) var control: Control
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 4096)
     let children: Channel
     private var memory: Channel?
@@ -29,7 +29,20 @@ final class Agent {
         // Before the host knows that there is somebody: what was pressed earlier is told to nobody.
         buttons = Self.openButtons(loop)
         control = try Control(loop)
+        sayHello()
+    }
+
+    private func sayHello() {
         control.send(.hello(version: AgentChannel.version, milliseconds: UInt32(truncatingIfNeeded: agent_nanoseconds() / 1_000_000)))
+    }
+
+    /// The machine goes on from a template: another host listens. False when none does.
+    private func reconnect() -> Bool {
+        control.close()
+        guard let next = try? Control(loop) else { return false }
+        control = next
+        sayHello()
+        return true
     }
 
     private static func openButtons(_ loop: Loop) -> [Channel] {
@@ -46,7 +59,8 @@ final class Agent {
     func run() {
         while true {
             loop.wait { key in handle(key) }
-            if control.isLost { end(.lost) }
+            // Before there is a container, whose host is gone with the connection.
+            if control.isLost, sandbox != nil || !reconnect() { end(.lost) }
             proceed()
             if isAtEnd { return }
         }

@@ -19,6 +19,8 @@ final class Control {
         channel.want(Channel.readable)
     }
 
+    func close() { channel.close() }
+
     func send(_ message: AgentMessage) {
         guard !isLost else { return }
         waiting += message.frame

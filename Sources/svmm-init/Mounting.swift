@@ -36,9 +36,16 @@ func makeDirectory(_ path: String, _ mode: UInt32 = 0o755) {
 /// The device of the disk with a serial number.
 func disk(_ serial: String) throws(AgentFailure) -> String {
     for name in names(in: "/sys/block") where line("/sys/block/\(text(name))/serial") == Array(serial.utf8) {
+        waitForContents(name)
         return "/dev/\(text(name))"
     }
     throw AgentFailure(.failed, "there is no disk with the serial number \(serial)")
+}
+
+/// A disk that was a placeholder a moment ago gets its size when the kernel comes to it: within ten seconds, or what follows says that there
+/// is nothing.
+private func waitForContents(_ name: [UInt8]) {
+    for _ in 0..<10_000 where line("/sys/block/\(text(name))/size") == [UInt8(ascii: "0")] { agent_sleep(1_000_000) }
 }
 
 /// The type of the file system on a disk, by the magic numbers of those that images come in; ext4 when it is none of them.

@@ -17,7 +17,7 @@ extension Sandbox {
 
     private func configure(_ interface: SandboxConfiguration.Interface, _ number: UInt32, _ socket: RouteSocket) throws(AgentFailure) {
         let name = interface.name
-        let found = try device(interface.mac, for: name)
+        let (found, hasAddress) = try device(interface.mac, for: name)
         if found != name {
             // Whoever has that name now gets one that nobody asks for.
             let holder = socket.index(of: name)
@@ -29,7 +29,8 @@ extension Sandbox {
         }
         let index = socket.index(of: found)
         try socket.change("network interface \(name)") {
-            NetlinkMessage.link(index, name: found == name ? nil : Array(name.utf8), mtu: UInt32(interface.mtu), sequence: $0)
+            NetlinkMessage.link(index, name: found == name ? nil : Array(name.utf8), mac: hasAddress ? nil : interface.mac,
+                                mtu: UInt32(interface.mtu), sequence: $0)
         }
         // Duplicate detection keeps an address from being used for a second or two.
         try? writeFile("/proc/sys/net/ipv6/conf/\(name)/accept_dad", "0")
@@ -47,12 +48,16 @@ extension Sandbox {
         }
     }
 
-    private func device(_ mac: [UInt8], for name: String) throws(AgentFailure) -> String {
+    /// The device with an address; where none has it, as in a machine from a template, the only one that stands for a network.
+    private func device(_ mac: [UInt8], for name: String) throws(AgentFailure) -> (name: String, hasAddress: Bool) {
         let digits = Array("0123456789abcdef".utf8)
         let address = mac.map { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }.joined(separator: [UInt8(ascii: ":")])
         for device in names(in: "/sys/class/net") where line("/sys/class/net/\(text(device))/address").elementsEqual(address) {
-            return text(device)
+            return (text(device), true)
         }
+        // Others, such as lo, belong to no device.
+        let real = names(in: "/sys/class/net").filter { CPath("/sys/class/net/\(text($0))/device")({ access($0, F_OK) }) == 0 }
+        if real.count == 1, configuration.interfaces.count == 1 { return (text(real[0]), false) }
         throw AgentFailure(.failed, "network interface \(name): no device has the address \(text(address))")
     }
 }

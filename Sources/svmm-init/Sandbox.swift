@@ -31,6 +31,9 @@ final class Sandbox {
     init(_ configuration: SandboxConfiguration) throws(AgentFailure) {
         self.configuration = configuration
         if configuration.time != 0 { _ = agent_set_clock(configuration.time) }
+        guard configuration.seed.isEmpty || configuration.seed.withUnsafeBytes({ agent_reseed($0.baseAddress, $0.count) }) == 0 else {
+            throw AgentFailure(.failed, "the kernel does not take random bytes: \(Errno.current.text)")
+        }
         cgroup = try ControlGroup(processLimit: configuration.processLimit)
         try mountRoot()
         try mountKernelFileSystems()

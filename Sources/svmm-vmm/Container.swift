@@ -25,7 +25,10 @@ enum Container {
         supervisor.accompany(monitor)
         _ = supervisor.run()
         // The supervisor hears signals until the end.
-        let cleanup = withExtendedLifetime(supervisor) { monitor.conclude() }
+        let cleanup = withExtendedLifetime(supervisor) {
+            defer { supervisor.finishTemplate() }
+            return monitor.conclude()
+        }
         if let program = cleanup.first { clean(program, cleanup) }
         return monitor.exitStatus
     }

@@ -13,7 +13,7 @@ final class ControlConnection {
 
     /// - Parameter machine: a name, or a state directory.
     init(to machine: String) throws {
-        let path = try Self.asUsage(machine) { () throws(Expected) in try MachineName.directory(machine) } + "/" + StateFiles.control
+        let path = try Self.asUsage(machine) { () throws(Expected) in try MachineName.runningDirectory(machine) } + "/" + StateFiles.control
         self.machine = machine
         socket = try Self.connect(path, machine)
     }
@@ -33,8 +33,11 @@ final class ControlConnection {
     }
 
     /// Asks, and waits for the answer. Throws what the user is to be told.
-    func ask(_ request: ControlRequest) throws -> ControlReply {
+    ///
+    /// - Parameter takesLong: the machine has work to do before it answers, however long that takes.
+    func ask(_ request: ControlRequest, takesLong: Bool = false) throws -> ControlReply {
         do {
+            if takesLong { try socket.setTimeout(seconds: 0) }
             let frame = request.frame
             guard frame.withUnsafeBytes({ writeWhatFits(socket.raw, $0) }) == frame.count else { throw Errno.current }
             guard let size = ControlFrame.size(try read(ControlFrame.headerSize)) else { throw Errno.ioError }

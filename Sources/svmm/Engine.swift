@@ -7,10 +7,10 @@ import MachineProtocol
 enum Engine {
     private static let name = "svmm-engine"
 
-    /// What the engine is called with as a first word; a test compares it with the engine's own commands.
+    /// What the engine is called with as a first word; a test compares it with the engine's own commands. Not `ps`, which lists machines.
     static let words: Set<String> = [
         "container", "containers", "image", "images", "registry", "system", "events",
-        "run", "create", "start", "stop", "restart", "kill", "rm", "delete", "remove", "exec", "attach", "logs", "ls", "list", "ps", "inspect",
+        "run", "create", "start", "stop", "restart", "kill", "rm", "delete", "remove", "exec", "attach", "logs", "ls", "list", "inspect",
         "wait", "cp", "top", "rename", "pause", "unpause", "export",
         "pull", "push", "rmi", "tag", "save", "load", "login", "logout", "info",
     ]

@@ -9,14 +9,15 @@ struct SVMM: ParsableCommand {
         commandName: "svmm",
         abstract: "Run virtual machines and containers on Linux KVM.",
         discussion: """
-            The commands of svmm container, such as run, ps or logs, need no container before them; pull, push, rmi, tag, save, load, login, \
+            The commands of svmm container, such as run, ls or logs, need no container before them; pull, push, rmi, tag, save, load, login, \
             logout and info are those of svmm image, registry and system.
             """,
         version: versionText,
         subcommands: [VersionWord.self],
         groupedSubcommands: [
             CommandGroup(name: "Virtual machines", subcommands: [
-                Boot.self, DiskCommands.self, NetCommands.self, ShareCommands.self, VsockCommands.self, Balloon.self, Stats.self, Pause.self, Resume.self,
+                Boot.self, ProcessList.self, DiskCommands.self, NetCommands.self, ShareCommands.self, VsockCommands.self, Balloon.self,
+                Stats.self, Pause.self, Resume.self, Snapshot.self, Restore.self,
             ]),
             CommandGroup(name: "Containers", subcommands: [
                 ContainerWord.self, ImageWord.self, RegistryWord.self, SystemWord.self, EventsWord.self,
@@ -32,7 +33,7 @@ struct SVMM: ParsableCommand {
     }
 
     /// Long options without a value. A test compares this with the commands.
-    static let flags: Set<String> = ["dry-run", "help", "json", "software-kvm", "version"]
+    static let flags: Set<String> = ["dry-run", "help", "json", "prefault", "quiet", "software-kvm", "stop", "version"]
 
     /// The parser would take the next word for the empty value of `--name=`: a word of its own stands for it.
     static func withEmptyValues(_ words: [String]) -> [String] {

@@ -11,7 +11,9 @@ func engineWords() {
     let configuration = EngineProgram.configuration
     let commands = configuration.subcommands + configuration.groupedSubcommands.flatMap { $0.subcommands }
     let words = commands.flatMap { [$0._commandName] + $0.configuration.aliases }
-    #expect(Set(words + CommandWords.elsewhere.keys) == svmm.Engine.words)
+    // The list of containers has that name below its group only: before it, it is the machines'.
+    #expect(Set(words + CommandWords.elsewhere.keys).subtracting(["ps"]) == svmm.Engine.words)
+    #expect(words.contains("ps"))
     #expect(words.allSatisfy { CommandWords.elsewhere[$0] == nil })
     let own = SVMM.configuration.groupedSubcommands.first.map(\.subcommands) ?? []
     #expect(!own.isEmpty)

@@ -167,6 +167,8 @@ enum MachineRequest: Equatable, Sendable {
 }
 
 final class FakeMachine: ContainerMachine, @unchecked Sendable {
+    func guestIsReady(_ done: @escaping () -> Void) { done() }
+
     // Sound: used on the loop's thread, but for `requests`.
     fileprivate(set) weak var monitor: ContainerMonitor?
     fileprivate var loop: EventLoop?

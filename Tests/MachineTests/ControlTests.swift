@@ -66,7 +66,7 @@ struct ControlServerTests {
     private func serving(_ body: (String) throws -> Void) throws {
         let path = directory.path("control.sock")
         let loop = try EventLoop()
-        let server = try ControlServer(path: path, loop: loop) { $0 == .vsock ? .failed("no vsock") : .shares([]) }
+        let server = try ControlServer(path: path, loop: loop) { $1($0 == .vsock ? .failed("no vsock") : .shares([])) }
         try server.start()
         let ended = Gate()
         _ = try Thread(name: "control") {

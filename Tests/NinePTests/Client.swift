@@ -17,8 +17,8 @@ struct BadReply: Error {
 /// A client in the same process: one call sends one message and takes its reply apart.
 final class Client: @unchecked Sendable {
     // Used by one thread at a time.
-    let session: NinePSession
-    let worker: NinePWorker
+    private(set) var session: NinePSession
+    private(set) var worker: NinePWorker
     var messageSize: UInt32 = 8192
     var requestPieces: [Int] = []
     var replyPieces: [Int] = []
@@ -34,6 +34,25 @@ final class Client: @unchecked Sendable {
             self.messageSize = try version(messageSize)
             _ = try self.attach(Self.root, user: user, name: attach)
         }
+    }
+
+    /// Goes on in another server, as after a snapshot of the client's machine: the session is written down and ends, and what was
+    /// written is read and restored.
+    ///
+    /// - Parameter meanwhile: what happens before it is restored.
+    func move(to server: NinePServer, meanwhile: () throws -> Void = {}) throws {
+        let saved = session.saved()
+        session.reset()
+        let read = try SavedSession(encoded: saved.encoded)
+        guard read == saved else { throw BadReply(what: "a saved session") }
+        try meanwhile()
+        restore(read, in: server)
+    }
+
+    /// Goes on as what was saved.
+    func restore(_ saved: SavedSession, in server: NinePServer) {
+        session = server.restore(saved)
+        worker = NinePWorker(session: session, vectorCapacity: 2048)
     }
 
     func newFid() -> UInt32 {

@@ -13,6 +13,12 @@ final class DirectRunner {
 
     var handleCount: Int { handles.count }
 
+    /// Whether the file that is open has no name any more.
+    func isUnlinked(_ index: Int) -> Bool {
+        var status = stat()
+        return index < handles.count && fstat(handles[index], &status) == 0 && status.st_nlink == 0
+    }
+
     func run(_ step: Step) -> Outcome {
         func check(_ result: Int32) -> Outcome { result == 0 ? .done([]) : .failed(errno) }
         func full(_ path: String) -> String { "\(root)/\(path)" }

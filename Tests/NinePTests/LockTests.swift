@@ -57,6 +57,41 @@ struct LockTests {
         #expect(try first.lock(a, 1) == 1)
     }
 
+    @Test("when the transport wants to stop, nobody waits for a lock any more")
+    func stopping() throws {
+        try tree.file(tree.inside("file"))
+        var options = NinePOptions()
+        options.lockWaiters = 1
+        let server = try tree.server(options: options)
+        let (first, second) = (try Client(server), try Client(server))
+        let (a, b) = (try first.open("file", 2), try second.open("file", 2))
+        #expect(try first.lock(a, 1) == 0)
+        // Each of them would take half a second.
+        second.session.isPatient = false
+        let start = Clock.monotonicNanoseconds()
+        for _ in 0..<100 { #expect(try second.lock(b, 1, flags: 1) == 1) }
+        #expect(Clock.monotonicNanoseconds() - start < 50_000_000_000)
+        // One that waits already is answered, with or without the lock's being given up; again and again, so that some do wait.
+        for _ in 0..<20 {
+            second.session.isPatient = true
+            let (started, done) = (Gate(), Gate())
+            let result = Mutex<UInt8?>(nil)
+            _ = try LinuxSystem.Thread(name: "waiter") {
+                started.open()
+                let answer = try? second.lock(b, 1, flags: 1)
+                result.withLock { $0 = answer }
+                done.open()
+            }
+            started.wait()
+            second.session.isPatient = false
+            done.wait()
+            #expect(result.withLock { $0 } == 1)
+        }
+        #expect(Clock.monotonicNanoseconds() - start < 55_000_000_000)
+        #expect(try first.lock(a, 2) == 0)
+        #expect(try second.lock(b, 1, flags: 1) == 0)
+    }
+
     @Test("a process does not stand in its own way, nor do processes of one client undo each other's locks")
     func owners() throws {
         try tree.file(tree.inside("file"))

@@ -32,7 +32,10 @@ extension SvmmBoot {
             #expect(lines.first == "memory: 67108864")
             let resident = try #require(lines.dropFirst().first.flatMap { Int($0.dropFirst("resident: ".count)) })
             #expect((1 << 20...64 << 20).contains(resident))
-            #expect(lines.dropFirst(2) == ["balloon_target: 0", "balloon: 0"])
+            #expect(lines.map { $0.prefix { $0 != ":" } } == [
+                "memory", "resident", "private_bytes", "cpu_time_ns", "uptime_ns", "pid", "paused", "balloon_target", "balloon",
+            ])
+            #expect(lines.suffix(4) == ["pid: \(machine.identifier)", "paused: 0", "balloon_target: 0", "balloon: 0"])
             #expect(try command(["balloon", state, "40M"]).end == .exited(0))
             let json = try command(["stats", state, "--json"]).output
             #expect(json.hasPrefix(#"{"memory": 67108864, "resident": "#))
@@ -47,7 +50,7 @@ extension SvmmBoot {
             let off = try command(["balloon", state, "40M"])
             #expect(off.end == .exited(1))
             #expect(off.errors == "svmm: \(state): the machine has no balloon, expected one by --balloon on\n")
-            #expect(try command(["stats", state]).output.split(separator: "\n").count == 2)
+            #expect(try command(["stats", state]).output.split(separator: "\n").count == 7)
             machine.signal(SIGKILL)
             try machine.waitForEnd()
             let other = try self.machine()

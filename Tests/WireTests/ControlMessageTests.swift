@@ -10,7 +10,8 @@ struct ControlMessageTests {
     static let requests: [ControlRequest] = [
         .addShare(share), .addShare(ShareDescription(path: "", tag: "", ownership: .mapped)),
         .removeShare(tag: "all", name: "data"), .listShares, .vsock,
-        .setMemory(1 << 40), .statistics,
+        .setMemory(1 << 40), .statistics, .pause, .resume, .snapshot(directory: "/saved", base: nil, stops: false),
+        .snapshot(directory: "s", base: "/base", stops: true),
         .setLink(interface: 3, up: false), .setLink(interface: 0, up: true),
     ]
     static let replies: [ControlReply] = [

@@ -25,7 +25,8 @@ struct MachineDescriptionTests {
         stateDirectory: "/run/svmm/web",
         processorCount: 64, memorySize: 64 << 30, console: .unixSocket("/run/console"),
         consoleModel: .virtio, hasBalloon: false, entropyRate: 1 << 40, onReboot: .restart,
-        graceSeconds: 2.5, dryRun: true)
+        graceSeconds: 2.5, dryRun: true,
+        restore: RestoreDescription(directory: "/saved", prefault: true, stepsClock: false, isTemplate: true), template: "/template")
 
     @Test("comes back as it was", arguments: [
         full, MachineDescription(kernel: ""), MachineDescription(kernel: "k", vsock: VsockDescription(backend: .vhost)),

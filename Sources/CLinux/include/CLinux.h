@@ -133,6 +133,8 @@ enum svmm_ioctl {
     SVMM_KVM_SET_TSS_ADDR = KVM_SET_TSS_ADDR,
     SVMM_KVM_RUN = KVM_RUN,
     SVMM_KVM_KVMCLOCK_CTRL = KVM_KVMCLOCK_CTRL,
+    SVMM_KVM_GET_TSC_KHZ = KVM_GET_TSC_KHZ,
+    SVMM_KVM_SET_TSC_KHZ = KVM_SET_TSC_KHZ,
 };
 
 static const unsigned long svmm_kvm_get_supported_cpuid = KVM_GET_SUPPORTED_CPUID;
@@ -181,6 +183,7 @@ static const unsigned long svmm_vhost_set_mem_table = VHOST_SET_MEM_TABLE;
 static const unsigned long svmm_vhost_set_vring_num = VHOST_SET_VRING_NUM;
 static const unsigned long svmm_vhost_set_vring_addr = VHOST_SET_VRING_ADDR;
 static const unsigned long svmm_vhost_set_vring_base = VHOST_SET_VRING_BASE;
+static const unsigned long svmm_vhost_get_vring_base = VHOST_GET_VRING_BASE;
 static const unsigned long svmm_vhost_set_vring_kick = VHOST_SET_VRING_KICK;
 static const unsigned long svmm_vhost_set_vring_call = VHOST_SET_VRING_CALL;
 static const unsigned long svmm_vhost_vsock_set_guest_cid = VHOST_VSOCK_SET_GUEST_CID;

@@ -1,5 +1,6 @@
 import AgentProtocol
 import ContainerProtocol
+import LinuxSystem
 
 /// What the agent says and is asked.
 extension ContainerMonitor {
@@ -39,15 +40,24 @@ extension ContainerMonitor {
     }
 
     private func greet(_ version: UInt32, _ milliseconds: UInt32) {
-        guard case .booting = phase else { return fail("it said hello twice") }
+        guard case .booting = phase, !hasGreeted else { return fail("it said hello twice") }
         guard version == AgentChannel.version else {
             return breakDown("the guest's agent speaks version \(version) of the protocol, expected \(AgentChannel.version): its initrd is of another build")
         }
+        hasGreeted = true
+        machine?.guestIsReady { [unowned self] in
+            // It may have been ended meanwhile.
+            if case .booting = phase, hasGreeted { setUp() }
+        }
+    }
+
+    private func setUp() {
         phase = .settingUp
         isSetUp = false
         limitStep()
         var sandbox = container.sandbox
         if sandbox.time != 0 { sandbox.time = timers.realTime }
+        sandbox.seed = Self.randomBytes(32)
         ask(.setUp(sandbox)) { [unowned self] failure in
             // The machine's end has a reason of its own.
             guard phase.isBeforeStart else { return }
@@ -60,6 +70,13 @@ extension ContainerMonitor {
         }
         // Requests are served in their order: this one need not wait for the answer.
         startIfWanted()
+    }
+
+    private static func randomBytes(_ count: Int) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        // getrandom(2) does not fail for so few bytes.
+        bytes.withUnsafeMutableBytes { buffer in _ = try? fillWithRandomBytes(buffer) }
+        return bytes
     }
 
     /// Begins the time that the agent has for the next step to the main process's start.

@@ -21,6 +21,7 @@ extension ContainerMonitor {
     /// A machine runs. Before the loop does.
     public func machineHasStarted() {
         isMachineUp = true
+        hasGreeted = false
         phase = .booting
         link?.open()
         // Asked for at the last moment, when the machine was about to be built.

@@ -61,6 +61,8 @@ public final class ContainerMonitor {
     var verdict: RunEnd?
     var machineEnd: MachineEnd?
     var isMachineUp = false
+    /// The agent of the machine that runs has said hello.
+    var hasGreeted = false
     /// The agent has set the container up in this machine.
     var isSetUp = false
     /// The container's processes are frozen.

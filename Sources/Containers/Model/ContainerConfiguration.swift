@@ -40,6 +40,8 @@ public struct ContainerConfiguration: Codable, Sendable, Equatable {
     public var hasNoNewPrivileges: Bool
     /// nil: svmm's own.
     public var kernel: String?
+    /// Whether its machine always boots, and never goes on from a template; nil: no.
+    public var isCold: Bool?
     public var health: ContainerHealthCheck?
     public var log: ContainerLog
 

@@ -57,6 +57,8 @@ public struct ContainerRequest: Sendable, Equatable {
     public var hasNoNewPrivileges = false
     /// Path on the host; nil: svmm's own.
     public var kernel: String?
+    /// Whether its machine always boots, and never goes on from a template.
+    public var isCold = false
     public var health = HealthRequest()
     public var log = ContainerLog()
 

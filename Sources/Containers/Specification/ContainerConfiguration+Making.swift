@@ -50,6 +50,7 @@ extension ContainerConfiguration {
         capabilities = try Capabilities.combine(adding: request.addedCapabilities, dropping: request.droppedCapabilities)
         hasNoNewPrivileges = request.hasNoNewPrivileges
         kernel = request.kernel
+        isCold = request.isCold ? true : nil
         health = try ContainerHealthCheck(request.health, image: image)
         log = request.log
     }

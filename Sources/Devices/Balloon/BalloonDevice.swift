@@ -139,6 +139,22 @@ public final class BalloonDevice: VirtioDevice {
         }
     }
 
+    /// The guest keeps its pages in the balloon, and what it has said of itself.
+    public func suspend() {
+        for worker in workers { worker.stop() }
+        statisticsQueue.suspend()
+        state.withLock { $0.interrupt = nil }
+    }
+
+    public var savedState: [UInt8] { configuration }
+
+    public func restore(_ saved: [UInt8]) throws(SavedStateError) {
+        guard saved.count == Self.configurationSize else {
+            throw SavedStateError("\(saved.count) bytes of the balloon's state, expected \(Self.configurationSize)")
+        }
+        state.withLock { $0.configuration = saved }
+    }
+
     /// A driver with VIRTIO_BALLOON_F_PAGE_POISON counts on reported pages to keep what it filled them with (5.5.6.7.2): they
     /// can be given back if that is what they will read as. Without it they may hold anything afterwards.
     private static func givesBackReports(_ context: DeviceContext, poison: UInt32) -> Bool {

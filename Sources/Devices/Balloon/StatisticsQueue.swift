@@ -64,6 +64,15 @@ final class StatisticsQueue: @unchecked Sendable {
         }
     }
 
+    /// As `stop`, but the driver's buffer is taken again when the queue goes on, and what the guest said stays.
+    func suspend() {
+        loop.performAndWait { [self] in
+            if let active, active.head != nil { active.queue.putBack(1) }
+            end()
+            condition.withLock { shared.canAsk = false }
+        }
+    }
+
     /// Asks the guest, and waits for its answer at most for a time in nanoseconds. What it said last when it does not answer in
     /// time, has left an earlier question unanswered, or cannot be asked; nil when it has never said anything.
     func ask(waitingFor time: UInt64) -> Report? {

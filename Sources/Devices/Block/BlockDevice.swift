@@ -131,6 +131,11 @@ public final class BlockDevice: VirtioDevice {
         for queue in queues { queue.stop() }
     }
 
+    /// Requests in flight are finished first, and their driver gets its answers.
+    public func suspend() {
+        for queue in queues { queue.suspend() }
+    }
+
     // MARK: Changes while the guest runs
 
     /// Gives a placeholder its disk, and tells the driver. From any thread; the driver sees it at once, or when it starts.

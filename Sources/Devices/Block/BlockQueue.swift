@@ -32,7 +32,7 @@ final class BlockQueue: @unchecked Sendable {
     private enum Order: @unchecked Sendable {
         // Sound: the virtqueue is handed over to the queue's thread with it.
         case serve(Work)
-        case stop(Gate)
+        case stop(Gate, drains: Bool)
         case attach(DiskFile)
         case end(Gate)
     }
@@ -62,6 +62,8 @@ final class BlockQueue: @unchecked Sendable {
     var hasFailed = false
     var readsCache: Bool
     private var stopping: Gate?
+    /// Whether what is in flight is given back to the driver before the stop.
+    private var drains = false
     private var ending: Gate?
     private var polling: PollWindow
 
@@ -98,7 +100,14 @@ final class BlockQueue: @unchecked Sendable {
     /// Takes no further requests and waits for those in flight. Then neither queue nor guest memory is touched any more.
     func stop() {
         let gate = Gate()
-        send(.stop(gate))
+        send(.stop(gate, drains: false))
+        gate.wait()
+    }
+
+    /// As `stop`, with those in flight finished and given back to the driver: the queue can go on later as if nothing had been.
+    func suspend() {
+        let gate = Gate()
+        send(.stop(gate, drains: true))
         gate.wait()
     }
 
@@ -127,9 +136,13 @@ final class BlockQueue: @unchecked Sendable {
         for order in orders {
             switch order {
             case .serve(let work): begin(work)
-            case .stop(let gate), .end(let gate):
+            case .stop(let gate, let drains):
                 stopping = gate
-                if case .end = order { ending = gate }
+                self.drains = drains
+                dropParked()
+            case .end(let gate):
+                (stopping, ending) = (gate, gate)
+                drains = false
                 dropParked()
             case .attach(let disk):
                 terms.disk = disk
@@ -151,6 +164,8 @@ final class BlockQueue: @unchecked Sendable {
 
     private func dropParked() {
         guard let (slot, _) = parked else { return }
+        // Nothing has been taken after it.
+        if drains { work?.queue.putBack(1) }
         timer.disarm()
         parked = nil
         freeSlots.push(slot.index)
@@ -171,6 +186,8 @@ final class BlockQueue: @unchecked Sendable {
         takeCompletions()
         if let stopping {
             if inFlight > 0 { return waiter.wait() }
+            if drains, let work { announce(work) }
+            drains = false
             work = nil
             self.stopping = nil
             if ending == nil { stopping.open() }
@@ -207,7 +224,7 @@ final class BlockQueue: @unchecked Sendable {
     }
 
     /// Whether an order to stop waits for requests in flight: their results are of no use to anybody.
-    var isStopping: Bool { stopping != nil }
+    var isStopping: Bool { stopping != nil && !drains }
 }
 
 /// How long the queue's thread looks for the driver's next request before it sleeps: a sleep and a kick cost more than a

@@ -34,6 +34,11 @@ public final class EntropyDevice: VirtioDevice {
         limitedQueue?.stop()
     }
 
+    public func suspend() {
+        worker.stop()
+        limitedQueue?.suspend()
+    }
+
     /// Fills the buffers as far as `limit`; returns the bytes.
     static func fill(_ chain: DescriptorChain, limit: Int = requestLimit) throws(QueueError) -> Int {
         guard chain.writableCount > 0 else { throw .request }

@@ -63,6 +63,15 @@ final class LimitedEntropyQueue: @unchecked Sendable {
         loop.performAndWait { [self] in end() }
     }
 
+    /// As `stop`, with the request that waits left in the ring: it is taken again when the queue goes on.
+    func suspend() {
+        stopping.store(true, ordering: .sequentiallyConsistent)
+        loop.performAndWait { [self] in
+            if let active, active.isWaiting { active.queue.putBack(1) }
+            end()
+        }
+    }
+
     /// Answers the request that has waited, if there is one, and then at most a ring's worth of others.
     private func serve() {
         guard let active else { return }

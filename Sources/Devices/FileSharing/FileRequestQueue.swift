@@ -17,7 +17,7 @@ final class FileRequestQueue: @unchecked Sendable {
     private let interrupt: DeviceInterrupt
     private let kick: EventNotifier
     private let wakeUps: SharedWait
-    private let session: NinePSession
+    let session: NinePSession
     private let isStopping = Atomic<Bool>(false)
     private let finished = Mutex<[Gate]>([])
 
@@ -31,6 +31,7 @@ final class FileRequestQueue: @unchecked Sendable {
 
     /// Starts the threads. Those that could be started are stopped by `stop` also when it throws.
     func start(threadCount: Int) throws(Errno) {
+        session.isPatient = true
         for index in 0..<threadCount {
             let gate = Gate()
             _ = try Thread(name: "9p-\(index)") { [self] in
@@ -43,12 +44,21 @@ final class FileRequestQueue: @unchecked Sendable {
         kick.signal()
     }
 
-    /// When it returns, no request is under way, and all that the client held is closed.
+    /// When it returns, no request is under way, and all that the client held is closed. Requests that were taken have been
+    /// answered, as by `suspend`.
     func stop() {
+        suspend()
+        session.reset()
+    }
+
+    /// Takes no more requests, and waits for those under way: when it returns, the reply to every one that was taken is in the used
+    /// ring. One that waits for a lock is answered P9_LOCK_BLOCKED now: Linux asks again after half a minute. The session stays as
+    /// it is.
+    func suspend() {
         isStopping.store(true, ordering: .sequentiallyConsistent)
+        session.isPatient = false
         wakeUps.close()
         for gate in finished.withLock({ $0 }) { gate.wait() }
-        session.reset()
     }
 
     private func work() {

@@ -2,11 +2,12 @@ import LinuxSystem
 import NineP
 import Synchronization
 import Virtio
+import Wire
 
 /// The virtio 9P transport (device type 9, as Linux's net/9p/trans_virtio.c and QEMU have it; virtio 1.2 reserves the number and
 /// describes no more): one queue of requests, each a chain of the message's bytes and the room for the reply.
 ///
-/// From reset to reset its driver is one client of the server.
+/// From reset to reset its driver is one client of the server, also when the device stands still meanwhile.
 public final class FileSharingDevice: VirtioDevice {
     public let type = DeviceType.nineP
     /// VIRTIO_9P_MOUNT_TAG: the configuration space has the tag.
@@ -17,7 +18,13 @@ public final class FileSharingDevice: VirtioDevice {
     public let configuration: [UInt8]
 
     private let server: NinePServer
-    private let requests = Mutex<FileRequestQueue?>(nil)
+    private let state = Mutex(State.idle(nil))
+
+    private enum State: Sendable {
+        /// No driver; or with the session of one, standing still.
+        case idle(NinePSession?)
+        case active(FileRequestQueue)
+    }
 
     /// Requests that are served at the same time.
     public static let threadCount = 4
@@ -35,8 +42,9 @@ public final class FileSharingDevice: VirtioDevice {
     public func activate(_ context: DeviceContext) {
         guard let queue = context.queues[0] else { return }
         do throws(Errno) {
-            let new = try FileRequestQueue(queue, context, session: server.makeSession())
-            requests.withLock { $0 = new }
+            let session = if case .idle(let session?) = state.withLock({ $0 }) { session } else { server.makeSession() }
+            let new = try FileRequestQueue(queue, context, session: session)
+            state.withLock { $0 = .active(new) }
             try new.start(threadCount: Self.threadCount)
         } catch {
             context.interrupt.fail()
@@ -44,11 +52,39 @@ public final class FileSharingDevice: VirtioDevice {
     }
 
     public func reset() {
-        let old = requests.withLock { requests in
-            defer { requests = nil }
-            return requests
+        let old = state.withLock { state in
+            defer { state = .idle(nil) }
+            return state
         }
-        old?.stop()
+        switch old {
+        case .idle(let session): session?.reset()
+        case .active(let requests): requests.stop()
+        }
+    }
+
+    /// Every request that was taken has been answered when this returns; the client keeps its fids, and its locks.
+    public func suspend() {
+        guard case .active(let requests) = state.withLock({ $0 }) else { return }
+        requests.suspend()
+        state.withLock { $0 = .idle(requests.session) }
+    }
+
+    /// The client's fids, by the paths of their files (`NinePSession.saved`), of a device that stands still; nothing when there is
+    /// no client.
+    public var savedState: [UInt8] {
+        guard case .idle(let session?) = state.withLock({ $0 }) else { return [] }
+        return session.saved().encoded
+    }
+
+    /// The client's fids, with the files that the server's shares have now: `NinePServer.restore`.
+    public func restore(_ saved: [UInt8]) throws(SavedStateError) {
+        guard !saved.isEmpty else { return }
+        do throws(WireError) {
+            let session = server.restore(try SavedSession(encoded: saved))
+            state.withLock { $0 = .idle(session) }
+        } catch {
+            throw SavedStateError("the files that its client has open do not decode (\(error)); it was saved by another version")
+        }
     }
 }
 

@@ -42,6 +42,10 @@ public final class NetworkDevice: VirtioDevice {
         var interrupt: DeviceInterrupt?
         var filter: ReceiveFilter
         var vhost: VhostNet?
+        /// Pairs of queues that the driver uses.
+        var pairCount = 1
+        /// What holds again at the next start, of a device that stands still or was restored.
+        var kept: NetworkSetup?
     }
 
     private let settings: NetworkSettings
@@ -101,10 +105,15 @@ public final class NetworkDevice: VirtioDevice {
 
     public func activate(_ context: DeviceContext) {
         let features = NetworkFeatures(rawValue: context.features)
-        let filter = ReceiveFilter(own: settings.mac)
-        state.withLock { $0 = State(interrupt: context.interrupt, filter: filter) }
         // Only the first pair is used until the driver says otherwise (5.1.6.5.5).
-        for index in pairs.indices { try? backend.port(index)?.setAttached(index == 0) }
+        let start = NetworkSetup(filter: ReceiveFilter(own: settings.mac), pairCount: 1)
+        let setup = state.withLock { state in
+            let setup = state.kept ?? start
+            state = State(interrupt: context.interrupt, filter: setup.filter, pairCount: setup.pairCount)
+            return setup
+        }
+        let filter = setup.filter
+        for index in pairs.indices { try? backend.port(index)?.setAttached(index < setup.pairCount) }
         try? backend.port(0)?.setOffloads(features.tapOffloads)
         serveControl(context, features)
         let usable = features.contains(.multiQueue) ? pairs.count : 1
@@ -118,7 +127,7 @@ public final class NetworkDevice: VirtioDevice {
                 interrupt: context.interrupt, features: features, frameLimit: largest, filter: filter, memory: context.memory)
             // Sound: the queues are handed over to the pair's thread, and used nowhere else.
             nonisolated(unsafe) let handedOver = work
-            pair.loop.performAndWait { pair.begin(handedOver, isAttached: index == 0) }
+            pair.loop.performAndWait { pair.begin(handedOver, isAttached: index < setup.pairCount) }
         }
     }
 
@@ -130,6 +139,27 @@ public final class NetworkDevice: VirtioDevice {
             return state.vhost
         }
         vhost?.stop()
+    }
+
+    public func suspend() {
+        control.stop()
+        for pair in pairs { pair.loop.performAndWait { pair.suspend() } }
+        let vhost = state.withLock { state in
+            defer { state = State(filter: state.filter, pairCount: state.pairCount, kept: Self.setup(state)) }
+            return state.vhost
+        }
+        vhost?.suspend()
+    }
+
+    private static func setup(_ state: borrowing State) -> NetworkSetup {
+        NetworkSetup(filter: state.filter, pairCount: state.pairCount)
+    }
+
+    public var savedState: [UInt8] { state.withLock { ($0.kept ?? Self.setup($0)).bytes } }
+
+    public func restore(_ saved: [UInt8]) throws(SavedStateError) {
+        let setup = try NetworkSetup(saved, pairs: 1...pairs.count)
+        state.withLock { $0.kept = setup }
     }
 
     // MARK: The control queue
@@ -173,6 +203,7 @@ public final class NetworkDevice: VirtioDevice {
             }
             if isWanted { pair.loop.perform { pair.setAttached(true) } }
         }
+        state.withLock { $0.pairCount = count }
         return true
     }
 
@@ -210,14 +241,15 @@ public final class NetworkDevice: VirtioDevice {
             context.queues[index].map { queue in
                 let host = queue.hostAddresses
                 return VhostFile.Queue(size: queue.size, table: host.table, available: host.available, used: host.used,
-                                       kick: context.kicks[index].raw, call: line)
+                                       base: queue.place.nextAvailable, kick: context.kicks[index].raw, call: line)
             }
         }
         var all: [VhostNet.Pair] = []
         for index in 0..<usable {
             guard let port = backend.port(index), port.form == .tap, let receive = queue(2 * index),
                   let transmit = queue(2 * index + 1) else { continue }
-            all.append(VhostNet.Pair(port: port, receive: receive, transmit: transmit))
+            all.append(VhostNet.Pair(port: port, queues: [context.queues[2 * index], context.queues[2 * index + 1]].compactMap { $0 },
+                                     receive: receive, transmit: transmit))
         }
         var regions: [VhostFile.Region] = []
         context.memory.forEachRegion { region, host in

@@ -98,12 +98,25 @@ final class NetworkPair: @unchecked Sendable {
         transmit = nil
     }
 
+    /// As `end`, to go on by `begin`: what was taken stays in the rings, and what has come of a stream's frames is kept.
+    func suspend() {
+        transmit?.putBack()
+        receive?.putBack()
+        for watch in watches { loop.forget(watch) }
+        watches = []
+        if let portWatch { loop.forget(portWatch) }
+        portWatch = nil
+        work = nil
+        receive = nil
+        transmit = nil
+    }
+
     /// Looks which port there is and whether the link is up.
     func connect() {
         guard work != nil else { return }
         isUp = backend.isUp
         let current = backend.port(index)
-        if current !== port { setPort(current) }
+        if current !== port { setPort(current) } else if let current, portWatch == nil { watch(current) }
         run()
     }
 
@@ -128,9 +141,13 @@ final class NetworkPair: @unchecked Sendable {
         port = new
         stream.reset()
         receive?.reset()
-        (isReadable, isWritable) = (new != nil, new != nil)
-        guard let new else { return }
-        portWatch = try? loop.watch(new.raw, for: [.readable, .writable, .edgeTriggered]) { [unowned self] readiness in
+        (isReadable, isWritable) = (false, false)
+        if let new { watch(new) }
+    }
+
+    private func watch(_ port: NetworkPort) {
+        (isReadable, isWritable) = (true, true)
+        portWatch = try? loop.watch(port.raw, for: [.readable, .writable, .edgeTriggered]) { [unowned self] readiness in
             let isGone = readiness.contains(.hangUp) || readiness.contains(.error)
             if isGone || readiness.contains(.readable) { isReadable = true }
             if isGone || readiness.contains(.writable) { isWritable = true }

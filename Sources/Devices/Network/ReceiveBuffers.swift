@@ -61,6 +61,13 @@ struct ReceiveBuffers: ~Copyable {
         return bytes >= wanted
     }
 
+    /// Leaves all chains in the ring. For a queue that is not served any more.
+    mutating func putBack() {
+        queue.putBack(UInt16(count))
+        vectors.removeAll()
+        (first, count, bytes) = (0, 0, 0)
+    }
+
     /// Reads once into the buffers, and what is too much for them into another area. nil when there is nothing to read now.
     mutating func read(from raw: Int32, overflow: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? {
         guard vectors.append(overflow) else { throw .invalidArgument }

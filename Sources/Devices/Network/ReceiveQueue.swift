@@ -79,6 +79,12 @@ struct ReceiveQueue: ~Copyable {
         return pause
     }
 
+    /// Leaves the buffers that no frame has used in the ring. A frame that waits for more of them is lost, as on a full wire.
+    mutating func putBack() {
+        held = nil
+        buffers.putBack()
+    }
+
     private func notify() {
         if queue.shouldNotifyDriver() { interrupt.notifyUsedBuffers() }
     }

@@ -53,6 +53,12 @@ struct TransmitQueue: ~Copyable {
         return pause
     }
 
+    /// Leaves the frame that waits for the network in the ring.
+    mutating func putBack() {
+        if isPending { queue.putBack(1) }
+        isPending = false
+    }
+
     private func notify() {
         if queue.shouldNotifyDriver() { interrupt.notifyUsedBuffers() }
     }

@@ -1,6 +1,7 @@
 import GuestMemory
 import LinuxSystem
 import Synchronization
+import Virtio
 
 /// The host kernel's own server of network queues, to be opened once for each pair.
 public final class VhostNetNode: Sendable {
@@ -25,16 +26,21 @@ public final class VhostNetNode: Sendable {
 final class VhostNet: Sendable {
     struct Pair {
         let port: NetworkPort
+        /// Receiving and sending.
+        let queues: [Virtqueue]
         let receive: VhostFile.Queue
         let transmit: VhostFile.Queue
     }
 
-    private final class Opened: Sendable {
+    private final class Opened: @unchecked Sendable {
+        // Sound: the queues are touched only when the kernel has let go of them.
         let file: VhostFile
         let port: NetworkPort
-        init(_ file: consuming VhostFile, _ port: NetworkPort) {
+        let queues: [Virtqueue]
+        init(_ file: consuming VhostFile, _ pair: Pair) {
             self.file = file
-            self.port = port
+            port = pair.port
+            queues = pair.queues
         }
     }
 
@@ -52,7 +58,7 @@ final class VhostNet: Sendable {
             try file.setMemory(memory)
             try file.setQueue(0, pair.receive)
             try file.setQueue(1, pair.transmit)
-            opened.append(Opened(file, pair.port))
+            opened.append(Opened(file, pair))
         }
         self.pairs = opened
         if isUp { try attach() }
@@ -70,6 +76,16 @@ final class VhostNet: Sendable {
             try? attach()
         } else {
             stop()
+        }
+    }
+
+    /// As `stop`; the queues know then how far the kernel has come.
+    func suspend() {
+        stop()
+        for pair in pairs {
+            for (index, queue) in pair.queues.enumerated() {
+                if let base = try? pair.file.base(of: UInt32(index)) { queue.takeOver(nextAvailable: base) }
+            }
         }
     }
 

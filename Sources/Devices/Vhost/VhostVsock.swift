@@ -60,6 +60,16 @@ public final class VhostVsock: Sendable {
         try opened.file.start()
     }
 
+    /// Has the kernel stop for a while, and keep its connections; for each queue, the first entry that it has not taken. When it
+    /// returns, the kernel touches neither queues nor guest memory any more. nil where it does not serve them.
+    func suspend(queueCount: Int) -> [UInt16]? {
+        guard let opened = opened.withLock({ $0 }) else { return nil }
+        return try? (0..<queueCount).map { (index) throws(Errno) in
+            if index == 0 { try opened.file.stop() }
+            return try opened.file.base(of: UInt32(index))
+        }
+    }
+
     /// Ends all connections. When it returns, the kernel touches neither queues nor guest memory any more.
     func reset() {
         // Closing is what ends connections on the host's side.

@@ -1,4 +1,5 @@
 import LinuxSystem
+import Synchronization
 import Virtio
 
 /// virtio-vsock (virtio 1.2, section 5.10), stream sockets, whose host side are unix sockets.
@@ -9,6 +10,8 @@ public final class VsockDevice: VirtioDevice {
     private let guestCID: UInt64
     private let engine: VsockEngine
     private let loop: EventLoop
+    /// Whether the next driver is to be told that its connections are gone.
+    private let announcesReset = Atomic<Bool>(false)
 
     /// - Parameters:
     ///   - guestCID: the guest's address, from 3 to 2^32 - 2.
@@ -42,6 +45,18 @@ public final class VsockDevice: VirtioDevice {
 
     public func activate(_ context: DeviceContext) {
         loop.performAndWait { [engine] in engine.start(context) }
+        if announcesReset.exchange(false, ordering: .relaxed) { VsockEvent.announceReset(context) }
+    }
+
+    /// Connections are kept, and with them what waits in their sockets.
+    public func suspend() {
+        loop.performAndWait { [engine] in engine.isSuspended = true }
+    }
+
+    /// Connections end where their other sides stay: a restored driver is told so.
+    public func restore(_ saved: [UInt8]) throws(SavedStateError) {
+        try VsockEvent.check(saved)
+        announcesReset.store(true, ordering: .relaxed)
     }
 
     /// Closes all connections; the listeners stay.

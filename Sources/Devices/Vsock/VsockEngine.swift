@@ -22,6 +22,8 @@ final class VsockEngine: @unchecked Sendable {
     /// When listeners that are not watched, for lack of descriptors, are to be watched again.
     var listeningAgain: UInt64 = .max
 
+    /// Whether the guest's queues are not to be touched.
+    var isSuspended = false
     /// The queues of a driver that is ready; nil when there is none.
     private(set) var guest: GuestQueues?
 
@@ -57,12 +59,16 @@ final class VsockEngine: @unchecked Sendable {
     // MARK: Driver
 
     func start(_ context: DeviceContext) {
+        // One that has only stood still has its queues already.
+        if isSuspended, guest != nil { return isSuspended = false }
+        isSuspended = false
         guard let queues = GuestQueues(context, loop, guestCID: guestCID) else { return context.interrupt.fail() }
         guest = queues
     }
 
     /// The guest is gone: so are its connections. Clients that have not named a port may go on.
     func stop() {
+        isSuspended = false
         guest?.end(loop)
         guest = nil
         for connection in Array(everyone.values) where connection.state != .handshake { close(connection) }
@@ -70,7 +76,7 @@ final class VsockEngine: @unchecked Sendable {
 
     /// After all handlers; true when there is more to do at once.
     private func round() -> Bool {
-        guard let guest else { return false }
+        guard let guest, !isSuspended else { return false }
         do throws(QueueError) {
             if guest.mayHavePackets { try receivePackets(guest) }
             try sendPackets(guest)

@@ -9,6 +9,12 @@ public struct PlatformState: Equatable, Sendable {
     public var timer: [UInt8]
     /// Nanoseconds since the guest's start, as its paravirtual clock says.
     public var clock: UInt64
+
+    public init(interruptControllers: [[UInt8]], timer: [UInt8], clock: UInt64) {
+        self.interruptControllers = interruptControllers
+        self.timer = timer
+        self.clock = clock
+    }
 }
 
 extension VirtualMachine {

@@ -23,6 +23,23 @@ public struct ProcessorState: Equatable, Sendable {
     public var activity: [UInt8]
     /// struct kvm_vcpu_events: exceptions and interrupts on their way.
     public var events: [UInt8]
+
+    public init(
+        features: [CPUIDEntry], registers: [UInt8], specialRegisters: [UInt8], extendedControl: [UInt8], extendedState: [UInt8],
+        debugRegisters: [UInt8], localInterrupts: [UInt8], modelSpecificRegisters: [ModelSpecificRegister], activity: [UInt8],
+        events: [UInt8]
+    ) {
+        self.features = features
+        self.registers = registers
+        self.specialRegisters = specialRegisters
+        self.extendedControl = extendedControl
+        self.extendedState = extendedState
+        self.debugRegisters = debugRegisters
+        self.localInterrupts = localInterrupts
+        self.modelSpecificRegisters = modelSpecificRegisters
+        self.activity = activity
+        self.events = events
+    }
 }
 
 extension VirtualProcessor {
@@ -49,12 +66,17 @@ extension VirtualProcessor {
             : Block(name: "XSAVE", read: svmm_kvm_get_xsave, write: svmm_kvm_set_xsave, count: 4096)
     }
 
+    /// What CPUID says to its guest (KVM_GET_CPUID2).
+    public func features() throws(KVMError) -> [CPUIDEntry] {
+        try CPUIDEntry.table("KVM_GET_CPUID2", descriptor, svmm_kvm_get_cpuid2)
+    }
+
     /// The state of a vCPU that does not run, and whose last exit KVM has completed: one that left the guest as `interrupted`.
     public func saveState(_ system: KVMSystem) throws(KVMError) -> ProcessorState {
         // Before the registers: it settles what was about to be delivered (KVM's api.rst, KVM_GET_MP_STATE).
         let activity = try Self.activity.get(descriptor)
         return ProcessorState(
-            features: try CPUIDEntry.table("KVM_GET_CPUID2", descriptor, svmm_kvm_get_cpuid2),
+            features: try features(),
             registers: try Self.registers.get(descriptor),
             specialRegisters: try Self.specialRegisters.get(descriptor), extendedControl: try Self.extendedControl.get(descriptor),
             extendedState: try Self.extendedState(system).get(descriptor), debugRegisters: try Self.debugRegisters.get(descriptor),

@@ -6,9 +6,13 @@ final class ControlClient {
     private let descriptor: FileDescriptor
     private var received: [UInt8] = []
     private var unsent: ArraySlice<UInt8> = []
-    private let handle: (ControlRequest) -> ControlReply
+    private let handle: ControlServer.Handler
+    /// Called when a reply that took its time has come.
+    var hasReplied: (() -> Void)?
+    /// Whether a reply is still being worked on. The client's next words wait for it.
+    private(set) var isWaiting = false
 
-    init(_ descriptor: consuming FileDescriptor, _ handle: @escaping (ControlRequest) -> ControlReply) throws(Errno) {
+    init(_ descriptor: consuming FileDescriptor, _ handle: @escaping ControlServer.Handler) throws(Errno) {
         try descriptor.setNonBlocking()
         self.descriptor = descriptor
         self.handle = handle
@@ -40,25 +44,37 @@ final class ControlClient {
     }
 
     private func answer() throws(Errno) -> Bool {
-        while !hasUnsent, received.count >= ControlFrame.headerSize {
+        while !hasUnsent, !isWaiting, received.count >= ControlFrame.headerSize {
             guard let size = ControlFrame.size(received.prefix(ControlFrame.headerSize)) else { return false }
             let end = ControlFrame.headerSize + size
             guard received.count >= end else { return true }
             let message = Array(received[ControlFrame.headerSize..<end])
             received.removeFirst(end)
-            let reply: ControlReply
             do {
-                reply = handle(try ControlRequest(decoding: message))
+                ask(try ControlRequest(decoding: message))
             } catch {
-                reply = .failed("not a request of this version of svmm (\(error))")
+                unsent = ControlReply.failed("not a request of this version of svmm (\(error))").frame[...]
             }
-            unsent = reply.frame[...]
             guard try send() else { return false }
         }
         return true
     }
 
+    private func ask(_ request: ControlRequest) {
+        isWaiting = true
+        var isOwnTurn = true
+        handle(request) { [weak self] reply in
+            // The client may have gone meanwhile.
+            guard let self else { return }
+            isWaiting = false
+            unsent = reply.frame[...]
+            if !isOwnTurn { hasReplied?() }
+        }
+        isOwnTurn = false
+    }
+
     private func send() throws(Errno) -> Bool {
+        guard hasUnsent else { return true }
         let bytes = unsent
         let raw = raw
         let result = bytes.withUnsafeBytes { bytes in Result { () throws(Errno) in try write(raw, bytes) } }

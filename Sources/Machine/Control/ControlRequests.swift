@@ -1,4 +1,5 @@
 import Devices
+import LinuxSystem
 import MachineProtocol
 
 /// What a machine does when it is asked through its control socket. On the control loop's thread.
@@ -7,6 +8,7 @@ final class ControlRequests {
     private let shares: PreparedShares
     private let vsock: PreparedVsock?
     private let network: PreparedNetwork
+    private let description: SnapshotDescription
     /// Who knows the machine that runs now: a restart brings another.
     private unowned let supervisor: Supervisor
 
@@ -15,17 +17,32 @@ final class ControlRequests {
         shares = prepared.shares
         vsock = prepared.vsock
         network = prepared.network
+        description = SnapshotDescription(prepared)
         self.supervisor = supervisor
     }
 
-    func answer(_ request: ControlRequest) -> ControlReply {
-        switch request {
+    /// - Parameter reply: called once, now or later.
+    func answer(_ request: ControlRequest, reply: @escaping (ControlReply) -> Void) {
+        if let answer = answer(request) { return reply(answer) }
+        guard case .snapshot(let directory, let base, let stops) = request else { return }
+        do throws(Errno) {
+            supervisor.snapshot(SnapshotOrder(directory: directory, base: base, stops: stops, description: try description.current()),
+                                reply: reply)
+        } catch {
+            reply(.failed("the monitor's working directory: \(error)"))
+        }
+    }
+
+    /// nil: the answer takes its time.
+    private func answer(_ request: ControlRequest) -> ControlReply? {
+        if Self.isChange(request), let refusal = supervisor.refusalWhileSaving { return refusal }
+        return switch request {
         case .addShare(let share): shares.add(share).map { .failed($0) } ?? .done
         case .removeShare(let tag, let name): shares.remove(tag: tag, name: name).map { .failed($0) } ?? .done
         case .listShares: .shares(shares.list)
         case .vsock:
             if let vsock {
-                vsock.endpoint.map { .vsock($0) } ?? .failed("another virtual machine has taken its vsock address while it restarted")
+                vsock.endpoint.map { ControlReply.vsock($0) } ?? .failed("another virtual machine has taken its vsock address while it restarted")
             } else {
                 .failed("the machine has no vsock device, expected one by --vsock")
             }
@@ -38,6 +55,15 @@ final class ControlRequests {
         case .statistics: .statistics(supervisor.statistics())
         case .pause: supervisor.pause()
         case .resume: supervisor.resume()
+        case .snapshot: nil
+        }
+    }
+
+    /// Whether a request changes what a snapshot would say.
+    private static func isChange(_ request: ControlRequest) -> Bool {
+        switch request {
+        case .addShare, .removeShare, .resizeDisk, .attachDisk, .setLink, .setMemory: true
+        case .listShares, .vsock, .statistics, .pause, .resume, .snapshot: false
         }
     }
 

@@ -8,12 +8,15 @@ final class ControlServer {
         let watch: EventLoop.Token
     }
 
+    /// Answers a request by its second argument, once, now or later.
+    typealias Handler = (ControlRequest, @escaping (ControlReply) -> Void) -> Void
+
     /// Clients at a time: for another one, the one that came first has to go.
     static let maximumClients = 16
 
     private let listener: UnixListener
     private let loop: EventLoop
-    private let handle: (ControlRequest) -> ControlReply
+    private let handle: Handler
     private let pauseTimer: OneShotTimer
     private var pausing: EventLoop.Token?
     private var listening: EventLoop.Token?
@@ -24,7 +27,7 @@ final class ControlServer {
     private static let pause: UInt64 = 100_000_000
 
     /// Makes the socket, of which every user of this name may ask anything: only this user may open it.
-    init(path: String, loop: EventLoop, _ handle: @escaping (ControlRequest) -> ControlReply) throws(MachineError) {
+    init(path: String, loop: EventLoop, _ handle: @escaping Handler) throws(MachineError) {
         do throws(Errno) {
             listener = try UnixListener(path: path)
             pauseTimer = try OneShotTimer()
@@ -58,6 +61,7 @@ final class ControlServer {
         do throws(Errno) {
             let client = try ControlClient(try listener.accept(), handle)
             let watch = try loop.watch(client.raw, for: .readable) { [unowned self] _ in serve(client) }
+            client.hasReplied = { [unowned self, unowned client] in serve(client) }
             connections.append(Connection(client: client, watch: watch))
         } catch {
             if let oldest = connections.first { end(oldest.client) }
@@ -70,9 +74,9 @@ final class ControlServer {
     private func serve(_ client: ControlClient) {
         guard let connection = connections.first(where: { $0.client === client }) else { return }
         // A client that does not read its reply is not asked for its next word.
-        guard client.serve(), (try? loop.rearm(connection.watch, for: client.hasUnsent ? .writable : .readable)) != nil else {
-            return end(client)
-        }
+        guard client.serve() else { return end(client) }
+        let readiness: Readiness = client.isWaiting ? [] : client.hasUnsent ? .writable : .readable
+        guard (try? loop.rearm(connection.watch, for: readiness)) != nil else { return end(client) }
     }
 
     private func end(_ client: ControlClient) {

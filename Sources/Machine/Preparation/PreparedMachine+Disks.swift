@@ -56,6 +56,7 @@ final class PreparedDisk: Sendable {
     let options: BlockOptions
     let isReadOnly: Bool
     private let opened: Mutex<DiskFile?>
+    private let description = Mutex<DiskDescription?>(nil)
 
     init(_ file: DiskFile?, isReadOnly: Bool, options: BlockOptions) {
         opened = Mutex(file)
@@ -67,8 +68,16 @@ final class PreparedDisk: Sendable {
     var file: DiskFile? { opened.withLock { $0 } }
 
     /// For one machine.
-    func makeDevice() throws(Errno) -> BlockDevice {
-        if let file { try BlockDevice(disk: file, options) } else { try BlockDevice(placeholderReadOnly: isReadOnly, options) }
+    ///
+    /// - Parameter isEmpty: a placeholder also where there is a disk, which it gets by `fill`.
+    func makeDevice(isEmpty: Bool) throws(Errno) -> BlockDevice {
+        if let file, !isEmpty { return try BlockDevice(disk: file, options) }
+        return try BlockDevice(placeholderReadOnly: isReadOnly, options)
+    }
+
+    /// Gives a device that was made empty the disk.
+    func fill(_ device: BlockDevice) throws(BlockDeviceError) {
+        if let file { try device.attach(file) }
     }
 
     /// Gives the placeholder its disk, in the machine that runs and in those that come after it.
@@ -84,7 +93,11 @@ final class PreparedDisk: Sendable {
         do throws(DiskError) { file = try DiskFile(description) } catch { throw .disk(error) }
         try device.attach(file)
         opened.withLock { $0 = file }
+        self.description.withLock { $0 = description }
     }
+
+    /// What a placeholder was given; nil where it is one still, or never was.
+    var attached: DiskDescription? { description.withLock { $0 } }
 }
 
 extension DiskCache {

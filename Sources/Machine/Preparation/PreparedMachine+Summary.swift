@@ -5,16 +5,20 @@ import MachineProtocol
 extension PreparedMachine {
     /// What would run, for `--dry-run`: one fact in each line.
     var summary: [String] {
-        let plan = kernel.plan
         func range(_ start: UInt64, _ end: UInt64) -> String { "\(hexadecimal(start))-\(hexadecimal(end - 1))" }
-        var lines = [
-            "kernel: \(description.kernel) (\(plan.format.rawValue))",
-            "entry: \(hexadecimal(plan.entry.address)) (\(plan.entry.kind.rawValue))",
-            "kernel memory: \(range(plan.extent.lowerBound, plan.extent.upperBound))",
-        ]
-        if let initrd = loader.initrd, let path = description.initrd {
-            lines.append("initrd: \(path) at \(range(initrd.address, initrd.address + initrd.count))")
+        var lines: [String] = []
+        if let boot {
+            let plan = boot.kernel.plan
+            lines += [
+                "kernel: \(description.kernel) (\(plan.format.rawValue))",
+                "entry: \(hexadecimal(plan.entry.address)) (\(plan.entry.kind.rawValue))",
+                "kernel memory: \(range(plan.extent.lowerBound, plan.extent.upperBound))",
+            ]
+            if let initrd = boot.loader.initrd, let path = description.initrd {
+                lines.append("initrd: \(path) at \(range(initrd.address, initrd.address + initrd.count))")
+            }
         }
+        if let restore = description.restore { lines.append("snapshot: \(restore.directory)") }
         lines.append("cpus: \(description.processorCount)")
         lines.append("memory: \(layout.size >> 20) MiB")
         for region in layout.regions { lines.append("ram: \(range(region.start, region.end))") }
@@ -53,7 +57,7 @@ extension PreparedMachine {
         lines.append("console: \(console)\(description.consoleModel == .virtio ? ",device=virtio" : "")")
         if let rate = description.entropyRate { lines.append("rng: at most \(rate) bytes per second") }
         lines.append("balloon: \(description.hasBalloon ? "on" : "off")")
-        lines.append("command line: \(loader.commandLine)")
+        if let boot { lines.append("command line: \(boot.loader.commandLine)") }
         return lines
     }
 }

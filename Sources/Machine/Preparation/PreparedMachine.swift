@@ -8,9 +8,9 @@ import MachineProtocol
 public struct PreparedMachine: ~Copyable {
     let description: MachineDescription
     let layout: RAMLayout
-    let kernel: KernelFile
-    let initrd: InitrdFile?
-    let loader: BootLoader
+    /// nil: the machine goes on from a snapshot.
+    let boot: PreparedBoot?
+    let origin: PreparedOrigin?
     let disks: [PreparedDisk]
     let shares: PreparedShares
     let vsock: PreparedVsock?
@@ -39,9 +39,10 @@ public struct PreparedMachine: ~Copyable {
             throw MachineError("--grace \(description.graceSeconds): expected 0 to \(Int(MachineDescription.gracePeriods.upperBound)) seconds", status: ExitStatus.usage)
         }
         try Self.checkConsole(description)
-        let kernel = try Self.openKernel(description)
-        let initrd = try description.initrd.map { (path) throws(MachineError) in try Self.openInitrd(path) }
-        let loader = try Self.plan(description, layout, kernel.plan, initrd?.size)
+        let origin = try description.restore.flatMap { (restore) throws(MachineError) in
+            try PreparedOrigin.open(restore, description, layout)
+        }
+        let boot = try origin == nil ? PreparedBoot(description, layout) : nil
         let disks = try Self.openDisks(description)
         let shares = try PreparedShares(description)
         // Late, so that nothing is made when something else is wrong; what comes after it goes with it.
@@ -61,24 +62,14 @@ public struct PreparedMachine: ~Copyable {
         self.network = network
         self.description = description
         self.layout = layout
-        self.kernel = kernel
-        self.initrd = initrd
-        self.loader = loader
+        self.boot = boot
+        self.origin = origin
     }
 
     /// Virtio devices of the machine: disks, entropy, shares, vsock, network interfaces, console, balloon, in this order.
     static func deviceCount(_ description: MachineDescription) -> Int {
         description.disks.count + 1 + PreparedShares.tags(description).count + (description.vsock == nil ? 0 : 1)
             + description.interfaces.count + (description.consoleModel == .virtio ? 1 : 0) + (description.hasBalloon ? 1 : 0)
-    }
-
-    private static func openFile(_ path: String, option: String) throws(MachineError) -> FileDescriptor {
-        do throws(Errno) {
-            // Non-blocking, so that a FIFO is refused later and not waited for.
-            return try FileDescriptor.open(path, [.readOnly, .nonBlocking])
-        } catch {
-            throw MachineError("\(option) \(path): \(error)")
-        }
     }
 
     /// The console's file is emptied: it must not be one of the machine's other files, under whatever name.
@@ -89,45 +80,6 @@ public struct PreparedMachine: ~Copyable {
             + (description.initrd.map { [("--initrd", $0)] } ?? [])
         for (option, other) in others where (try? fileStatus(at: other))?.identity == console.identity {
             throw MachineError("--console file=\(path): the same file as \(option) \(other), expected one of its own")
-        }
-    }
-
-    private static func openInitrd(_ path: String) throws(MachineError) -> InitrdFile {
-        let file = try openFile(path, option: "--initrd")
-        do throws(BootError) {
-            return try InitrdFile(file)
-        } catch {
-            throw MachineError("--initrd \(path): \(error)")
-        }
-    }
-
-    private static func openKernel(_ description: MachineDescription) throws(MachineError) -> KernelFile {
-        let file = try openFile(description.kernel, option: "--kernel")
-        let choice: EntryChoice = switch description.bootProtocol {
-        case .automatic: .automatic
-        case .linux: .linux
-        case .pvh: .pvh
-        }
-        do throws(BootError) {
-            return try KernelFile(file, choice: choice)
-        } catch {
-            throw MachineError("--kernel \(description.kernel): \(error)")
-        }
-    }
-
-    private static func plan(
-        _ description: MachineDescription, _ layout: RAMLayout, _ plan: KernelPlan, _ initrdSize: UInt64?
-    ) throws(MachineError) -> BootLoader {
-        do throws(BootError) {
-            return try BootLoader(layout: layout, plan: plan, initrdSize: initrdSize,
-                                  commandLine: KernelCommandLine.make(description))
-        } catch {
-            let option = switch error {
-            case .initrdEmpty, .initrdTooLarge: "--initrd \(description.initrd ?? "")"
-            case .commandLineTooLong: "--cmdline"
-            default: "--kernel \(description.kernel)"
-            }
-            throw MachineError("\(option): \(error)")
         }
     }
 }

@@ -8,6 +8,8 @@ import Virtio
 final class PreparedNetwork {
     /// One device.
     struct Interface {
+        /// Six bytes.
+        let mac: [UInt8]
         let settings: NetworkSettings
         let backend: NetworkBackend
     }
@@ -41,7 +43,7 @@ final class PreparedNetwork {
                 mac: mac, mtu: mtu, receiveRates: DiskRates(network.receiveLimit), transmitRates: DiskRates(network.transmitLimit),
                 capture: try network.capturePath.map { (path) throws(MachineError) in try Self.capture(path, option, description) },
                 vhost: try PreparedTap.vhost(network, option))
-            interfaces.append(Interface(settings: settings, backend: backend))
+            interfaces.append(Interface(mac: mac, settings: settings, backend: backend))
         }
         // All of them start at the same time.
         for (network, mac, option) in waiting {

@@ -61,6 +61,11 @@ final class ProcessorThread: Sendable {
     /// - Parameter deadline: of `Clock.monotonicNanoseconds`.
     func waitForPause(until deadline: UInt64) -> Bool { gate.waitUntilHeld(until: deadline) }
 
+    /// The state of a vCPU that stands still at `waitForPause`. From any thread.
+    func saveState(_ system: KVMSystem) throws(KVMError) -> ProcessorState { try processor.saveState(system) }
+
+    var timeStampFrequency: UInt32? { processor.timeStampFrequency() }
+
     /// Lets the guest go on. From any thread.
     func resume() { gate.open() }
 

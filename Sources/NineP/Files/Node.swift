@@ -29,6 +29,16 @@ final class Node: Sendable {
         qidWhenFound = try export.host.paths.qid(attributes)
     }
 
+    /// The same file, held open by what a fid has opened there.
+    init(_ node: Node, heldBy held: HeldFile) {
+        export = node.export
+        self.held = held
+        hostType = node.hostType
+        device = node.device
+        inode = node.inode
+        qidWhenFound = node.qidWhenFound
+    }
+
     var file: FileDescriptor {
         _read { yield held.file }
     }

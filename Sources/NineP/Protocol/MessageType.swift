@@ -89,7 +89,9 @@ enum OpenFlags {
     static let append: UInt32 = 0o2000
     static let directory: UInt32 = 0o200000
     /// What the host's open(2) is given: the access mode, O_TRUNC, O_APPEND, O_DSYNC and O_SYNC.
-    static let forHost: UInt32 = accessMode | truncate | append | 0o10000 | 0o4000000
+    static let forHost: UInt32 = kept | truncate
+    /// What is true of the open file from then on.
+    static let kept: UInt32 = accessMode | append | 0o10000 | 0o4000000
 }
 
 /// Numbers of Tlock and Tgetlock (P9_LOCK_…).

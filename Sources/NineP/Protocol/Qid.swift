@@ -39,14 +39,20 @@ struct Qid: Equatable {
 /// order they are met; the lower 48 bits are the inode number's own. So the first file system's paths are its inode
 /// numbers.
 final class PathNumbers: Sendable {
-    private struct Prefix: Hashable {
-        let device: UInt64
-        let inodeHigh: UInt64
+    /// What one number stands for.
+    struct Prefix: Hashable {
+        var device: UInt64
+        var inodeHigh: UInt64
     }
 
-    private let prefixes = Mutex<[Prefix: UInt64]>([:])
+    private struct State {
+        var numbers: [Prefix: UInt64] = [:]
+        var next: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
     private static let inodeBits: UInt64 = 48
-    private static let maximumPrefixes = 0xFFFF
+    static let maximumPrefixes = 0xFFFF
 
     /// The path of the synthetic directory of shares, which no file has.
     static let sharesPath: UInt64 = 0xFFFF << inodeBits
@@ -54,15 +60,32 @@ final class PathNumbers: Sendable {
     /// Throws `.outOfRange` when there are more file systems than prefixes.
     func path(device: UInt64, inode: UInt64) throws(Errno) -> UInt64 {
         let key = Prefix(device: device, inodeHigh: inode >> Self.inodeBits)
-        let number: UInt64? = prefixes.withLock { prefixes in
-            if let number = prefixes[key] { return number }
-            guard prefixes.count < Self.maximumPrefixes else { return nil }
-            let number = UInt64(prefixes.count)
-            prefixes[key] = number
-            return number
+        let number: UInt64? = state.withLock { state in
+            if let number = state.numbers[key] { return number }
+            guard state.next < Self.maximumPrefixes else { return nil }
+            defer { state.next += 1 }
+            state.numbers[key] = state.next
+            return state.next
         }
         guard let number else { throw .outOfRange }
         return number << Self.inodeBits | inode & ((1 << Self.inodeBits) - 1)
+    }
+
+    /// In the order of their numbers.
+    var all: [Prefix] {
+        state.withLock { $0.numbers.sorted { $0.value < $1.value }.map(\.key) }
+    }
+
+    /// Numbers the first prefixes as another server did; nothing when there are numbers already.
+    func begin(with prefixes: [Prefix]) {
+        state.withLock { state in
+            guard state.next == 0 else { return }
+            for prefix in prefixes {
+                // One that comes twice keeps its first number; those behind it keep theirs.
+                if state.numbers[prefix] == nil { state.numbers[prefix] = state.next }
+                state.next += 1
+            }
+        }
     }
 
     func qid(_ attributes: FileAttributes) throws(Errno) -> Qid {

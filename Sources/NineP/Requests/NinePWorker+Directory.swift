@@ -116,9 +116,10 @@ extension NinePWorker {
             isFull = !put([UInt8](repeating: UInt8(ascii: "."), count: Int(dots)), PathNumbers.sharesPath, dots)
         }
         if !isFull {
-            for export in session.server.exports(after: offset > 2 ? offset - 2 : 0) {
+            for listed in session.server.exports(after: offset > 2 ? offset - 2 : 0) {
+                let export = listed.export
                 let path = try export.host.paths.path(device: export.rootDevice, inode: export.rootInode)
-                guard put(export.name.bytes, path, export.serial + 2) else {
+                guard put(export.name.bytes, path, listed.serial + 2) else {
                     isFull = true
                     break
                 }

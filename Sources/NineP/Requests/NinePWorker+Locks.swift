@@ -48,11 +48,11 @@ extension NinePWorker {
     /// Tries once, or for some time.
     private func take(mayWait: Bool, _ attempt: () throws(Errno) -> Bool) throws(Errno) -> Bool {
         if try attempt() { return true }
-        guard mayWait, session.beginWaitingForLock() else { return false }
+        guard mayWait, session.isPatient, session.beginWaitingForLock() else { return false }
         defer { session.endWaitingForLock() }
         let deadline = Clock.monotonicNanoseconds() + Self.lockPatience
         var pause = Self.firstPause
-        while Clock.monotonicNanoseconds() < deadline {
+        while session.isPatient, Clock.monotonicNanoseconds() < deadline {
             Clock.pause(nanoseconds: pause)
             if try attempt() { return true }
             pause = min(2 * pause, Self.longestPause)

@@ -13,7 +13,7 @@ extension NinePWorker {
             putOpened(Self.sharesQid, &reply)
             return
         }
-        let file = try open(node, flags)
+        let file = try session.open(node, flags)
         let qid = try qid(node, fid)
         try fid.begin(.open(file))
         putOpened(qid, &reply)
@@ -48,8 +48,7 @@ extension NinePWorker {
         for _ in 0..<8 {
             do throws(Errno) {
                 let node = try directory.createFile(name, mode, new)
-                let file = OpenFile(node: node, node.held, isDirectory: false, isWritable: access != 0,
-                                    serial: session.nextOpenFileSerial())
+                let file = OpenFile(node: node, node.held, flags: flags, serial: session.nextOpenFileSerial())
                 return (node, file, node.qidWhenFound)
             } catch {
                 guard error == .exists, flags & OpenFlags.exclusive == 0 else { throw error }
@@ -58,34 +57,13 @@ extension NinePWorker {
                 let node = try directory.child(name)
                 // As open(2) with O_CREAT.
                 guard node.hostType != .directory else { throw .isDirectory }
-                let file = try open(node, flags)
+                let file = try session.open(node, flags)
                 return (node, file, try qid(node, fid))
             } catch {
                 guard error == .noEntry else { throw error }
             }
         }
         throw .stale
-    }
-
-    /// Opens the file that a place is.
-    private func open(_ node: Node, _ flags: UInt32) throws(Errno) -> OpenFile {
-        let access = flags & OpenFlags.accessMode
-        guard access != 3 else { throw .invalidArgument }
-        let isWritable = access != 0
-        let changes = isWritable || flags & OpenFlags.truncate != 0
-        let type = try node.visibleType()
-        guard type == .directory || flags & OpenFlags.directory == 0 else { throw .notDirectory }
-        switch type {
-        case .directory: guard !changes else { throw .isDirectory }
-        case .regular: break
-        case .symbolicLink: throw .tooManyLinks
-        default: throw .accessDenied
-        }
-        if changes { try node.export.checkWritable() }
-        let reservation = try node.export.host.reserveDescriptor()
-        let opened = try node.reopen(OpenMode(rawValue: Int32(flags & OpenFlags.forHost)))
-        return OpenFile(node: node, HeldFile(opened, reservation), isDirectory: node.hostType == .directory,
-                        isWritable: isWritable, serial: session.nextOpenFileSerial())
     }
 
     /// qid[13] iounit[4]: whole pages, as many as fit, so that the client's transfers stay aligned; 0 leaves it to the

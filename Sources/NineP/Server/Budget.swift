@@ -46,11 +46,13 @@ struct Reservation: ~Copyable, Sendable {
 /// What all exports of a server share.
 final class Host: Sendable {
     let descriptors: DescriptorDirectory
+    let names: DescriptorNames
     let paths = PathNumbers()
     let budget: Budget
 
     init(maximumDescriptors: Int?) throws(Errno) {
         descriptors = try DescriptorDirectory()
+        names = try DescriptorNames()
         // An eighth, at least 64, stays for the rest of the process: no client can use up what the monitor needs.
         let all = CurrentProcess.descriptorLimit()
         budget = Budget(limit: maximumDescriptors ?? max(all - max(all / 8, 64), 16))

@@ -4,8 +4,6 @@ import Synchronization
 /// A share that is open: the directory, and the rules for what is below it.
 final class Export: Sendable {
     let name: FileName
-    /// Grows with every share added: the order of listings, and the cookie in them.
-    let serial: UInt64
     let isReadOnly: Bool
     let ownership: Ownership
     let specialFiles: SpecialFiles
@@ -18,7 +16,7 @@ final class Export: Sendable {
     /// Changes of `user.svmm.status` read, change and write it: one at a time.
     let statusChanges = Mutex<Void>(())
 
-    init(_ share: Share, serial: UInt64, host: Host) throws(ShareError) {
+    init(_ share: Share, host: Host) throws(ShareError) {
         do throws(Errno) { name = try FileName(share.name.utf8) } catch { throw .name(share.name) }
         let root: Root
         do throws(Errno) {
@@ -28,7 +26,6 @@ final class Export: Sendable {
             throw .open(path: share.path, error)
         }
         let attributes = try Self.check(root, share, host)
-        self.serial = serial
         isReadOnly = share.isReadOnly
         ownership = share.ownership
         specialFiles = share.specialFiles
@@ -64,6 +61,12 @@ final class Export: Sendable {
         let file = try root.file.duplicate()
         let attributes = try file.attributes()
         return try Node(export: self, file: file, attributes: attributes, reservation: reservation)
+    }
+
+    /// Where the share's root is now: an absolute path. Throws `.stale` when the share has been removed.
+    func rootPath() throws(Errno) -> [UInt8] {
+        guard let root = root.withLock({ $0 }) else { throw .stale }
+        return try host.names.path(of: root.file)
     }
 
     var isRemoved: Bool { removed.load(ordering: .acquiring) }

@@ -6,7 +6,8 @@ import Synchronization
 /// Every function may be called from any thread.
 public final class NinePServer: Sendable {
     private struct State {
-        var exports: [FileName: Export] = [:]
+        var exports: [FileName: ListedExport] = [:]
+        /// Of the share added last.
         var serial: UInt64 = 0
         var sessions: [WeakSession] = []
     }
@@ -40,7 +41,7 @@ public final class NinePServer: Sendable {
     public init(share: Share, options: NinePOptions = NinePOptions()) throws(ShareError) {
         self.options = options
         host = try Self.host(options)
-        root = .share(try Export(share, serial: 0, host: host))
+        root = .share(try Export(share, host: host))
         startTime = FileTime(now: Clock.realTimeNanoseconds())
     }
 
@@ -54,14 +55,11 @@ public final class NinePServer: Sendable {
 
     /// Adds a share to the synthetic root; clients see it at once. A server of one share shows no other.
     public func add(_ share: Share) throws(ShareError) {
-        let serial = state.withLock { state in
-            state.serial += 1
-            return state.serial
-        }
-        let export = try Export(share, serial: serial, host: host)
+        let export = try Export(share, host: host)
         let isNew = state.withLock { state in
             guard state.exports[export.name] == nil else { return false }
-            state.exports[export.name] = export
+            state.serial += 1
+            state.exports[export.name] = ListedExport(serial: state.serial, export: export)
             return true
         }
         guard isNew else { throw .nameTaken(share.name) }
@@ -73,7 +71,7 @@ public final class NinePServer: Sendable {
     public func remove(_ name: String) -> Bool {
         guard let name = try? FileName(name.utf8) else { return false }
         let (export, sessions) = state.withLock { state in
-            (state.exports.removeValue(forKey: name), state.sessions.compactMap(\.session))
+            (state.exports.removeValue(forKey: name)?.export, state.sessions.compactMap(\.session))
         }
         guard let export else { return false }
         export.remove()
@@ -95,15 +93,41 @@ public final class NinePServer: Sendable {
     public var descriptorsInUse: Int { host.budget.inUse }
 
     func export(named name: FileName) -> Export? {
-        state.withLock { $0.exports[name] }
+        state.withLock { $0.exports[name]?.export }
     }
 
     /// In the order of their serials, those after `serial`.
-    func exports(after serial: UInt64) -> [Export] {
+    func exports(after serial: UInt64) -> [ListedExport] {
         state.withLock { state in
             state.exports.values.filter { $0.serial > serial }.sorted { $0.serial < $1.serial }
         }
     }
+
+    /// The serial of the share added last.
+    var lastSerial: UInt64 { state.withLock { $0.serial } }
+
+    /// Gives shares the serials that they had in another server, whose last one was `last`; the others come after that.
+    func renumber(_ serials: [FileName: UInt64], last: UInt64) {
+        state.withLock { state in
+            state.serial = last
+            for listed in state.exports.values.sorted(by: { $0.serial < $1.serial }) {
+                let name = listed.export.name
+                if let serial = serials[name] {
+                    state.exports[name]?.serial = serial
+                } else {
+                    state.serial += 1
+                    state.exports[name]?.serial = state.serial
+                }
+            }
+        }
+    }
+}
+
+/// A share in the synthetic directory.
+struct ListedExport {
+    /// Grows with every share added: the order of listings, and the cookie in them.
+    var serial: UInt64
+    let export: Export
 }
 
 extension FileTime {

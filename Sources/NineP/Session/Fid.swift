@@ -7,7 +7,7 @@ enum Place: Sendable {
     case shares
     /// A file; and where it was found, which only Trename and Tremove ask for: they take the file by its name.
     case file(Node, foundIn: Node?, as: FileName?)
-    /// A file of a share that has been removed.
+    /// A file that cannot be had any more: its share has been removed, or a restored session did not find it again.
     case gone
 }
 
@@ -38,7 +38,7 @@ final class Fid: Sendable {
         state = Mutex(State(place: place, use: use))
     }
 
-    /// Throws `.stale` when the share has been removed.
+    /// Throws `.stale` when there is no such place any more.
     func place() throws(Errno) -> Place {
         let place = state.withLock { $0.place }
         switch place {
@@ -62,7 +62,7 @@ final class Fid: Sendable {
         return node
     }
 
-    /// Throws `.stale` when the share has been removed.
+    /// Throws `.stale` when there is no such place any more.
     func use() throws(Errno) -> FidUse {
         _ = try place()
         return state.withLock { $0.use }
@@ -76,6 +76,9 @@ final class Fid: Sendable {
 
     /// The open file, whatever has become of its share: for what ends its use.
     var lastUse: FidUse { state.withLock { $0.use } }
+
+    /// Everything, whatever has become of its share.
+    var all: (place: Place, use: FidUse) { state.withLock { ($0.place, $0.use) } }
 
     /// Starts a use, and changes the place where the use does. Throws `.invalidArgument` when there is one already.
     func begin(_ use: FidUse, at place: Place? = nil) throws(Errno) {

@@ -16,6 +16,7 @@ public final class NinePSession: Sendable {
     private let fids = Mutex<[UInt32: Fid]>([:])
     private let nextSerial = Atomic<UInt64>(0)
     private let lockWaiters = Atomic<Int>(0)
+    private let patience = Atomic<Bool>(true)
     /// Agreed by Tversion; 0 before.
     private let messageSize = Atomic<UInt32>(0)
 
@@ -73,6 +74,13 @@ public final class NinePSession: Sendable {
         nextSerial.add(1, ordering: .relaxed).newValue
     }
 
+    /// Whether requests may wait for a lock, as `NinePOptions.lockWaiters` has it: true at first. When a transport that wants to
+    /// stop sets it false, those that wait are answered P9_LOCK_BLOCKED, within ten milliseconds.
+    public var isPatient: Bool {
+        get { patience.load(ordering: .relaxed) }
+        set { patience.store(newValue, ordering: .relaxed) }
+    }
+
     /// Whether one more worker may wait for a lock: some have to stay for the request that gives it up.
     func beginWaitingForLock() -> Bool {
         if lockWaiters.add(1, ordering: .relaxed).newValue <= server.options.lockWaiters { return true }
@@ -103,6 +111,19 @@ public final class NinePSession: Sendable {
         if let error { throw error }
         // A share that is removed meanwhile may have missed this fid.
         fid.forgetRemovedShare()
+    }
+
+    /// In the order of their numbers.
+    var allFids: [(number: UInt32, fid: Fid)] {
+        fids.withLock { $0.map { ($0.key, $0.value) } }.sorted { $0.number < $1.number }
+    }
+
+    /// Becomes what another session was; this one has not been used.
+    func adopt(_ restored: [UInt32: Fid], messageSize size: UInt32) {
+        agree(onMessageSize: size)
+        fids.withLock { $0 = restored }
+        // As in `insert`.
+        for fid in restored.values { fid.forgetRemovedShare() }
     }
 
     func hasFid(_ number: UInt32) -> Bool {

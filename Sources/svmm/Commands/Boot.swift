@@ -160,10 +160,7 @@ struct Boot: ParsableCommand {
 
     /// Machines that have something to find there get a directory also without a name.
     private func stateDirectory() throws -> String? {
-        if let state {
-            guard !state.isEmpty else { throw ValidationError("--state: expected a directory, found nothing") }
-            return try absolutePath(state.utf8.count > 1 && state.hasSuffix("/") ? String(state.dropLast()) : state)
-        }
+        if let state { return try MachineName.stateDirectory(option: state) }
         guard name != nil || vsock != nil || !vsockPorts.isEmpty || !shareRoot.isEmpty || share.contains(where: { $0.name != nil })
         else { return nil }
         return MachineName.runtimeDirectory + "/" + (name ?? MachineName.automatic)

@@ -25,11 +25,13 @@ struct Balloon: ParsableCommand {
 
 struct Stats: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show the memory of a running machine.",
+        abstract: "Show the memory and the CPU time of a running machine.",
         discussion: """
             memory is what the machine was started with, resident what the whole process takes of the host's memory at the \
-            moment, balloon what the guest has given away of balloon_target. guest_... is what the guest says of itself, \
-            guest_age_ms milliseconds ago. All but times and counts are bytes.
+            moment, private_bytes what of that is this machine's alone, balloon what the guest has given away of balloon_target. \
+            cpu_time_ns is what the process has had, its guest included, uptime_ns how long it has been there, pid its number; paused is 1 \
+            while the guest stands still. guest_... is what the guest says of itself, guest_age_ms milliseconds ago. All but times, counts \
+            and these two are bytes.
             """
     )
 

@@ -1,3 +1,4 @@
+import ArgumentParser
 import CommandSupport
 import LinuxSystem
 import MachineProtocol
@@ -24,6 +25,29 @@ enum MachineName {
     static func directory(_ machine: String) throws(Expected) -> String {
         if machine.contains("/") { return machine.utf8.count > 1 && machine.hasSuffix("/") ? String(machine.dropLast()) : machine }
         return runtimeDirectory + "/" + (try check(machine))
+    }
+
+    /// As `directory`, for a machine that runs: where none has the name, it may be a container's id, as svmm ps shows it.
+    static func runningDirectory(_ machine: String, in runtime: String = runtimeDirectory) throws(Expected) -> String {
+        let socket = "/" + StateFiles.control
+        if machine.hasSuffix(socket), machine.utf8.count > socket.utf8.count { return String(machine.dropLast(socket.count)) }
+        guard !machine.contains("/") else { return try directory(machine) }
+        let own = runtime + "/" + (try check(machine))
+        let container = containers(in: runtime) + "/" + machine
+        return !hasControl(own) && hasControl(container) ? container : own
+    }
+
+    private static func hasControl(_ directory: String) -> Bool {
+        (try? fileStatus(at: directory + "/" + StateFiles.control)) != nil
+    }
+
+    /// Where containers' machines have their state directories: as `ContainerRuntime.defaultRuntimeDirectory` of the engine.
+    static func containers(in runtime: String) -> String { runtime + "/containers" }
+
+    /// `--state` of a machine to be started: absolute.
+    static func stateDirectory(option: String) throws -> String {
+        guard !option.isEmpty else { throw ValidationError("--state: expected a directory, found nothing") }
+        return try absolutePath(option.utf8.count > 1 && option.hasSuffix("/") ? String(option.dropLast()) : option)
     }
 
     /// The name of a machine that got none.

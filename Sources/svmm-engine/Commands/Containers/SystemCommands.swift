@@ -119,7 +119,7 @@ struct SystemDiskUsage: EngineCommand {
 
 struct SystemPrune: EngineCommand {
     static let configuration = CommandConfiguration(
-        commandName: "prune", abstract: "Remove containers that do not run, and images without a name.")
+        commandName: "prune", abstract: "Remove containers that do not run, images without a name, and the templates of containers' machines.")
 
     @Flag(name: .shortAndLong, help: "All images that no container uses.")
     var all = false
@@ -132,7 +132,7 @@ struct SystemPrune: EngineCommand {
     func run() async throws {
         try await Engine.run(store) { engine in
             let images = all ? "all images that no container uses" : "all images without a name"
-            guard try force || Prompt.confirm("This removes all containers that do not run, and \(images).") else { return 0 }
+            guard try force || Prompt.confirm("This removes all containers that do not run, \(images), and the templates that containers start from.") else { return 0 }
             let (removed, bytes) = try await engine.prune(try ContainerFilter([]))
             for identifier in removed { printLine(identifier) }
             let use = try ImageUse.find(root: engine.root)
@@ -140,7 +140,8 @@ struct SystemPrune: EngineCommand {
                 if try engine.images.remove(image) { printLine(image.id.hex) }
             }
             let collected = try use.collectGarbage(in: engine.images)
-            printLine("Total reclaimed space: \(ByteCount.text(bytes + collected.bytes))")
+            let templates = engine.runtime.removeTemplates()
+            printLine("Total reclaimed space: \(ByteCount.text(bytes + collected.bytes + templates))")
             return 0
         }
     }

@@ -36,6 +36,7 @@ extension ContainerOptions {
             (request.addedCapabilities, request.droppedCapabilities) = (Self.list(capAdd), Self.list(capDrop))
             for case .noNewPrivileges(let isAsked) in securityOpt { request.hasNoNewPrivileges = isAsked }
             request.kernel = try kernel.map { path throws(Expected) in try Self.kernel(path) }
+            request.isCold = cold
             request.health = try health.request
             request.log = try ContainerLog(driver: logDriver, options: logOpt)
             return request

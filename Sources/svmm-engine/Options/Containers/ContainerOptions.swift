@@ -143,6 +143,9 @@ struct ContainerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Kernel to boot in place of svmm's own.", valueName: "path"))
     var kernel: String?
 
+    @Flag(help: "Boot the container's machine, and do not start it from a template.")
+    var cold = false
+
     @OptionGroup var health: HealthOptions
 
     @Option(help: ArgumentHelp("Where output is kept: json-file or none. (default: json-file)", valueName: "name"))
