@@ -93,7 +93,7 @@ let package = Package(
                     swiftSettings: strict),
         .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
-        .testTarget(name: "VirtioTests", dependencies: ["Virtio", "GuestMemory", "LinuxSystem", "TestSupport"],
+        .testTarget(name: "VirtioTests", dependencies: ["Wire", "Virtio", "GuestMemory", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
         .testTarget(name: "SnapshotTests", dependencies: ["Snapshot", "Wire", "GuestMemory", "CLinux", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),

@@ -85,7 +85,10 @@ extension LinuxGuests {
         func oneAfterTheOther() throws {
             let count = SlowTests.areWanted ? 1000 : 5
             let mounts = contents(ofSmallFile: "/proc/self/mountinfo", limit: 1 << 20)
-            for _ in 0..<count { #expect(try Container.run([], ["true"]).status == 0) }
+            for index in 0..<count {
+                let outcome = try Container.run([], ["true"])
+                #expect(outcome.status == 0, "run \(index): \(outcome.errors)")
+            }
             #expect(try Container.leftovers().joined(separator: ", ") == "")
             #expect(contents(ofSmallFile: "/proc/self/mountinfo", limit: 1 << 20) == mounts)
         }

@@ -59,7 +59,7 @@ struct Random {
 }
 
 /// The disk that the options name, and its size.
-private struct Disk {
+struct Disk {
     let file: Int32
     let blockCount: Int
 
@@ -86,7 +86,7 @@ private func makePattern(_ options: Options, _ disk: Disk) -> Pattern {
 }
 
 /// Memory for O_DIRECT, which wants it aligned. Never freed: the scenario is the process's last deed with it.
-private func pages(_ count: Int) throws(Failure) -> UnsafeMutableRawBufferPointer {
+func pages(_ count: Int) throws(Failure) -> UnsafeMutableRawBufferPointer {
     guard let start = aligned_alloc(Pattern.blockSize, count * Pattern.blockSize) else { throw Failure("out of memory") }
     return UnsafeMutableRawBufferPointer(start: start, count: count * Pattern.blockSize)
 }

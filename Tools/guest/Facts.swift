@@ -63,7 +63,7 @@ func contains(_ bytes: [UInt8], _ word: String) -> Bool {
 }
 
 /// What the kernel has logged as warning or worse. The format is that of Documentation/ABI/testing/dev-kmsg.
-private func printKernelWarnings() {
+func printKernelWarnings() {
     guard let file = try? open("/dev/kmsg", O_RDONLY | O_NONBLOCK) else { return say("kmsg 0 unreadable") }
     defer { close(file) }
     var record = [UInt8](repeating: 0, count: 8192)

@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "SelfCheck.h"
 #include "Vsock.h"
 
 static inline int guest_open(const char *path, int flags) { return open(path, flags | O_CLOEXEC, 0600); }

@@ -45,6 +45,8 @@ struct TestGuest {
         case "bench9p": try measureShare(options)
         case "benchvsock": try measureVsock(options)
         case "vsock": try talkVsock()
+        case "selfcheck": try checkItself(options)
+        case "clone": try beCloned(options)
         default: throw Failure("no such scenario")
         }
     }

@@ -1,25 +1,39 @@
 private let keyEvent: UInt16 = 1  // EV_KEY
 private let powerKey: UInt16 = 116  // KEY_POWER
 
-/// `button`: waits for the power button.
-func waitForButton() throws(Failure) {
-    var files: [pollfd] = []
-    for name in names(in: "/dev/input") where name.utf8.starts(with: "event".utf8) {
-        if let file = try? open("/dev/input/" + name, O_RDONLY) {
-            files.append(pollfd(fd: file, events: Int16(POLLIN), revents: 0))
+/// The input devices, one of which is the power button.
+struct PowerButton {
+    private var files: [pollfd] = []
+
+    init() throws(Failure) {
+        for name in names(in: "/dev/input") where name.utf8.starts(with: "event".utf8) {
+            if let file = try? open("/dev/input/" + name, O_RDONLY) {
+                files.append(pollfd(fd: file, events: Int16(POLLIN), revents: 0))
+            }
         }
+        guard !files.isEmpty else { throw Failure("there is no input device") }
     }
-    guard !files.isEmpty else { throw Failure("there is no input device") }
-    say("ready")
-    while true {
-        guard poll(&files, nfds_t(files.count), -1) > 0 else { throw Failure("poll", .current) }
+
+    /// Waits until it is pressed, so many milliseconds at the most; -1: for ever.
+    mutating func isPressed(within milliseconds: Int32) throws(Failure) -> Bool {
+        let count = poll(&files, nfds_t(files.count), milliseconds)
+        guard count >= 0 else { throw Failure("poll", .current) }
         for entry in files where entry.revents != 0 {
             var event = guest_input_event()
             let size = MemoryLayout<guest_input_event>.size
             guard read(entry.fd, &event, size) == size else { throw Failure("read of an input event", .current) }
-            if event.type == keyEvent, event.code == powerKey, event.value == 1 { return say("button") }
+            if event.type == keyEvent, event.code == powerKey, event.value == 1 { return true }
         }
+        return false
     }
+}
+
+/// `button`: waits for the power button.
+func waitForButton() throws(Failure) {
+    var button = try PowerButton()
+    say("ready")
+    while try !button.isPressed(within: -1) {}
+    say("button")
 }
 
 /// `panic`: the kernel's own trigger for tests.

@@ -3,31 +3,11 @@
 ///
 /// Connections that have been made are held, in order, until they are closed; `send` and what is like it use the first.
 func talkVsock() throws(Failure) {
-    var mode = termios()
-    tcgetattr(0, &mode)
-    mode.c_lflag &= ~tcflag_t(ECHO)
-    tcsetattr(0, TCSANOW, &mode)
     // A connection whose peer is gone is an error to report.
     guest_ignore_broken_pipes()
     guest_raise_descriptor_limit(32768)
     let end = VsockEnd()
-    say("ready")
-    var pending: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1024)
-    var number = 0
-    while true {
-        while let newline = pending.firstIndex(of: UInt8(ascii: "\n")) {
-            let words = pending[..<newline].split(separator: UInt8(ascii: " ")).map { text($0) }
-            pending.removeSubrange(...newline)
-            if words.first == "quit" { return }
-            number += 1
-            say("#\(number) \(end.answer(words))")
-        }
-        let count = read(0, &chunk, chunk.count)
-        if count == 0 { return }
-        guard count > 0 else { throw Failure("read of the console", .current) }
-        pending += chunk[..<count]
-    }
+    try answerLines { end.answer($0) }
 }
 
 private final class VsockEnd {

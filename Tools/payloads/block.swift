@@ -22,12 +22,15 @@ func payload() {
 func verify(_ device: VirtioDevice) {
     let depth = Options.number("block.depth", default: 16)
     let count = Options.number("block.count", default: 64)
+    let untilButton = Options.word("block.until", is: "button")
+    if untilButton { Power.listenToButton() }
     var requests: UInt64 = 0
+    var round: UInt64 = 0
     // without and with EVENT_IDX, direct and indirect
-    for round in 0..<UInt64(4) {
+    while untilButton ? !Power.isButtonPressed : round < 4 {
         Arena.takeBackAll()
         let wanted = round & 1 == 0 ? wantedFeatures & ~VirtioDevice.Feature.eventIndex : wantedFeatures
-        var block = BlockQueue(device, wanted: wanted, depth: depth, indirect: round >= 2)
+        var block = BlockQueue(device, wanted: wanted, depth: depth, indirect: round & 2 != 0)
         if block.features & VirtioDevice.Feature.blockReadOnly != 0 { fail("the disk is read-only") }
         if block.capacity < count * chunkSectors { fail("the disk has \(block.capacity) sectors, too few") }
         if round == 0 { identify(&block) }
@@ -42,6 +45,7 @@ func verify(_ device: VirtioDevice) {
         transfer(&block, BlockQueue.Request.read, count: count, seed: round)
         refusals(&block)
         requests += 2 * count
+        round += 1
     }
     report("ok requests=\(requests)")
     if Options.word("block.end", is: "spin") { while true { fence() } }

@@ -28,17 +28,29 @@ func payload() {
 }
 
 func waitForButton() {
-    out8(Power.smiCommand, Power.acpiEnable)
-    var deadline = Deadline()
-    while in16(Power.control) & Power.sciEnabled == 0 {
-        if deadline.passed { fail("SCI_EN never comes, PM1a_CNT \(hex: in16(Power.control))") }
-    }
-    out16(Power.status, Power.buttonBit)
-    out16(Power.enable, Power.buttonBit)
-    if in16(Power.enable) & Power.buttonBit == 0 { fail("PWRBTN_EN does not stay set") }
+    let memory = FilledMemory()
+    Power.listenToButton()
     report("waiting")
-    while in16(Power.status) & Power.buttonBit == 0 { wait(cycles: 2_000_000) }
+    while !Power.isButtonPressed { wait(cycles: 2_000_000) }
     report("button")
-    out16(Power.status, Power.buttonBit)
-    if in16(Power.status) & Power.buttonBit != 0 { fail("PWRBTN_STS does not clear") }
+    Power.forgetButton()
+    memory.check()
+}
+
+/// power.fill= bytes above the payload, a word of each page of which says where it is.
+struct FilledMemory {
+    private static let start: UInt = 16 << 20
+    private static let page: UInt = 4096
+    private let end = Self.start + UInt(Options.number("power.fill", default: 0))
+
+    init() {
+        if end > Self.start, UInt64(end) > Boot.endOfLowMemory { fail("power.fill is more than there is above 16 MiB") }
+        for address in stride(from: Self.start, to: end, by: UInt.Stride(Self.page)) { store64(address, UInt64(address)) }
+    }
+
+    func check() {
+        for address in stride(from: Self.start, to: end, by: UInt.Stride(Self.page)) where load64(address) != UInt64(address) {
+            fail("memory at \(hex: UInt64(address)) holds \(hex: load64(address))")
+        }
+    }
 }

@@ -12,7 +12,7 @@ public enum MachineEnd: Equatable, Sendable {
 /// The machine's way from one to the next.
 extension ContainerMonitor {
     /// How long a machine may take to boot until its agent says hello: more than any does, also in a slow emulation.
-    static let bootTime: UInt64 = .seconds(60)
+    static let bootTime: UInt64 = .seconds(120)
     /// How long the agent may take for each step to the main process's start.
     static let stepTime: UInt64 = .seconds(120)
     /// How long the agent may take to unmount.

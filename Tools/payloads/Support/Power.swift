@@ -14,6 +14,26 @@ enum Power {
     static let sciEnabled: UInt16 = 1 << 0
     static let acpiEnable: UInt8 = 2
 
+    /// Takes over the chipset's events as an operating system does, and has the button raise its one.
+    static func listenToButton() {
+        out8(smiCommand, acpiEnable)
+        var deadline = Deadline()
+        while in16(control) & sciEnabled == 0 {
+            if deadline.passed { fail("SCI_EN never comes, PM1a_CNT \(hex: in16(control))") }
+        }
+        out16(status, buttonBit)
+        out16(enable, buttonBit)
+        if in16(enable) & buttonBit == 0 { fail("PWRBTN_EN does not stay set") }
+    }
+
+    /// Whether the button has been pressed since `listenToButton`.
+    static var isButtonPressed: Bool { in16(status) & buttonBit != 0 }
+
+    static func forgetButton() {
+        out16(status, buttonBit)
+        if isButtonPressed { fail("PWRBTN_STS does not clear") }
+    }
+
     /// SLP_EN with SLP_TYP 5. Where there is no PM1a register QEMU's debug-exit port ends the machine with status 1.
     static func off() -> Never {
         out16(control, 0x2000 | 5 << 10)

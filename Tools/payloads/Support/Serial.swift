@@ -29,13 +29,21 @@ enum Serial {
 struct Deadline {
     /// Some seconds on any machine of the last fifteen years; the payload does not know the TSC's rate.
     static let cycles: UInt64 = 20_000_000_000
+    /// What counts of one step at the most: a machine that goes on from a snapshot finds its clock far ahead, and what it has waited
+    /// for has had no time to come.
+    private static let longestStep: UInt64 = 1_000_000_000
 
-    private let end = timestamp() + Self.cycles
+    private var left = Self.cycles
+    private var last = timestamp()
 
     var passed: Bool {
         mutating get {
             cpuPause()
-            return timestamp() > end
+            let now = timestamp()
+            let step = min(now &- last, Self.longestStep)
+            last = now
+            left = left > step ? left - step : 0
+            return left == 0
         }
     }
 }
