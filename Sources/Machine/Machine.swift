@@ -35,6 +35,7 @@ final class Machine: Sendable {
     let transports: [MMIOTransport]
     let processors: [ProcessorThread]
     private let ending: MachineEnding
+    private let isHalted = Flag()
     /// Whether its kernel is Linux.
     let isLinux: Bool
     /// The snapshot that its memory maps; nil where there is none.
@@ -98,7 +99,9 @@ final class Machine: Sendable {
             var loops = [io]
             var disks: [BlockDevice] = []
             let areDisksEmpty = saved?.restore.isTemplate ?? (isTemplate && description.template != nil)
-            for disk in prepared.disks { disks.append(try disk.makeDevice(isEmpty: areDisksEmpty)) }
+            for disk in prepared.disks {
+                disks.append(try disk.makeDevice(isEmpty: areDisksEmpty || saved != nil && disk.isPlaceholder))
+            }
             devices += disks
             devices.append(try EntropyDevice(loop: io.loop, bytesPerSecond: description.entropyRate))
             for share in prepared.shares.servers { devices.append(FileSharingDevice(server: share.server, tag: share.tag)) }
@@ -120,7 +123,9 @@ final class Machine: Sendable {
             }
             var consoleDevice: ConsoleDevice?
             if usesConsoleDevice {
-                let device = ConsoleDevice(size: console.terminalSize, output: { console.print($0) },
+                // A restored guest may have been told of a size, and is told of none where there is no terminal here.
+                let size = console.terminalSize ?? (saved == nil ? nil : TerminalSize(columns: 0, rows: 0))
+                let device = ConsoleDevice(size: size, output: { console.print($0) },
                                            roomForInput: { console.roomForInput() })
                 devices.append(device)
                 consoleDevice = device
@@ -141,7 +146,7 @@ final class Machine: Sendable {
                 let parts = SavedParts(system: system, vm: vm, processors: processors, transports: transports, power: power,
                                        clock: clock, serial: serial)
                 try parts.restore(saved, features: topology.entries(id: 0))
-                if areDisksEmpty { for (disk, device) in zip(prepared.disks, disks) { try disk.fill(device) } }
+                for (disk, device) in zip(prepared.disks, disks) where areDisksEmpty || disk.isPlaceholder { try disk.fill(device) }
             } else {
                 let boot = try prepared.boot ?? PreparedBoot(description, prepared.layout)
                 isLinux = boot.kernel.plan.isLinux
@@ -296,6 +301,9 @@ final class Machine: Sendable {
     /// How the machine ended; nil while it runs.
     var outcome: MachineOutcome? { ending.outcome }
 
+    /// Whether it has ended or is being taken apart: a state that was taken before is whole.
+    var isEnding: Bool { isHalted.isRaised || outcome != nil }
+
     /// Whether the guest has reported a panic, after which it may still write its last words and reboot.
     var hasPanicked: Bool { ending.hasPanicked }
 
@@ -306,6 +314,7 @@ final class Machine: Sendable {
 
     /// Keeps the guest from running on. Does not wait.
     func halt() {
+        isHalted.raise()
         for processor in processors { processor.requestStop() }
     }
 

@@ -4,6 +4,8 @@ import MachineProtocol
 public struct MachineError: Error, Equatable, CustomStringConvertible {
     public let description: String
     public let status: Int32
+    /// Whether a snapshot is to blame, which another attempt would not make better.
+    var concernsSnapshot = false
 
     public init(_ description: String, status: Int32 = ExitStatus.failure) {
         self.description = description

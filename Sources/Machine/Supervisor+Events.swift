@@ -60,14 +60,20 @@ extension Supervisor {
         switch command {
         case .quit: finish(ExitStatus.signal(Signal.interrupt.rawValue), "ended by Ctrl-A x")
         case .pressPowerButton:
-            goOn()
-            _ = machine?.pressPowerButton()
+            whenNotSaving { [unowned self] in
+                goOn()
+                _ = machine?.pressPowerButton()
+            }
         }
     }
 
     /// Presses the power button and gives the guest its time.
     private func shutDown(because reason: String) {
         isShuttingDown = true
+        whenNotSaving { [unowned self] in pressForShutdown(reason) }
+    }
+
+    private func pressForShutdown(_ reason: String) {
         // A guest that stands still would not hear it.
         goOn()
         graceTimer.arm(nanoseconds: UInt64(description.graceSeconds * 1_000_000_000))
@@ -77,7 +83,7 @@ extension Supervisor {
     }
 
     func finish(_ status: Int32, _ message: String) {
-        if result == nil { result = (status, message) }
+        if result == nil { result = (status, message) } else { isImpatient = true }
         machine?.halt()
         loop.stop()
     }

@@ -17,6 +17,8 @@ public final class Supervisor {
     var machine: Machine?
     /// Whether somebody has asked for the guest's shutdown.
     var isShuttingDown = false
+    /// Whether somebody has asked for the end more than once.
+    var isImpatient = false
     /// Whether the guest stands still because somebody has asked for that.
     var isPaused = false
     /// While the machine is being saved.
@@ -64,6 +66,7 @@ public final class Supervisor {
             }
             defer { cleanUp(prepared) }
             try boot(prepared)
+            if companion == nil { finishSnapshot() }
         } catch {
             _ = console?.close()
             printErrorLine("svmm: \(error)")
@@ -144,7 +147,7 @@ public final class Supervisor {
             guard let origin = prepared.origin, origin.restore.isTemplate, !hasTriedTemplate else { throw error }
             hasTriedTemplate = true
             origin.spend()
-            PreparedOrigin.dropTemplate(origin.restore.directory, because: "\(error)")
+            PreparedOrigin.giveUp(origin.restore.directory, error)
             return try Machine(prepared, system: system, console: console)
         }
     }

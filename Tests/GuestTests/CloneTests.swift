@@ -60,7 +60,7 @@ extension LinuxGuests {
             // One that shared nothing would have the memory that it was filled with by itself, all the rest not counted.
             let bound = mebibytes << 19
             #expect(bytes.reduce(0, +) < bound * Self.count && bytes.allSatisfy { $0 > 0 }, "private bytes: \(bytes)")
-            print("\(Self.count) clones of \(mebibytes) MiB in use: \(bytes.reduce(0, +) / Self.count >> 10) KiB of its own each")
+            print("\(Self.count) clones of \(mebibytes) MiB in use: \((bytes.reduce(0, +) / Self.count) >> 10) KiB of its own each")
             try quit(clones)
         }
 

@@ -62,7 +62,7 @@ struct MachineTemplates {
     /// nil when one of the files is not there.
     private static func kind(_ machine: MachineDescription, _ monitor: String) -> String? {
         var words = [
-            machine.commandLine, "\(machine.disks.count)", "\(machine.disks.map(\.readOnly))", "\(!machine.shares.isEmpty)",
+            machine.commandLine, "\(machine.memorySize)", "\(machine.disks.count)", "\(machine.disks.map(\.readOnly))", "\(!machine.shares.isEmpty)",
             "\(machine.interfaces.count)",
         ]
         for file in [machine.kernel, machine.initrd ?? "", monitor] {

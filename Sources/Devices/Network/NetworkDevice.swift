@@ -155,9 +155,11 @@ public final class NetworkDevice: VirtioDevice {
         NetworkSetup(filter: state.filter, pairCount: state.pairCount)
     }
 
-    public var savedState: [UInt8] { state.withLock { ($0.kept ?? Self.setup($0)).bytes } }
+    /// Nothing where no driver was active.
+    public var savedState: [UInt8] { state.withLock { $0.kept?.bytes ?? [] } }
 
     public func restore(_ saved: [UInt8]) throws(SavedStateError) {
+        if saved.isEmpty { return }
         let setup = try NetworkSetup(saved, pairs: 1...pairs.count)
         state.withLock { $0.kept = setup }
     }

@@ -13,6 +13,8 @@ final class GuestQueues {
     private(set) var isStarved = false
     /// Whether the tx queue may hold packets; when not, a kick tells of new ones.
     var mayHavePackets = true
+    /// Whether the queues are not to be touched.
+    var isSuspended = false
     private var hasUsedRX = false
     private var hasUsedTX = false
 
@@ -61,6 +63,7 @@ final class GuestQueues {
 
     private func feed() {
         isStarved = false
+        if isSuspended { return }
         rx.disableKicks()
     }
 

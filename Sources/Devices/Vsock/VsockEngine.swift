@@ -23,7 +23,9 @@ final class VsockEngine: @unchecked Sendable {
     var listeningAgain: UInt64 = .max
 
     /// Whether the guest's queues are not to be touched.
-    var isSuspended = false
+    var isSuspended = false {
+        didSet { guest?.isSuspended = isSuspended }
+    }
     /// The queues of a driver that is ready; nil when there is none.
     private(set) var guest: GuestQueues?
 

@@ -97,6 +97,10 @@ extension VirtualProcessor {
         try Self.localInterrupts.set(descriptor, state.localInterrupts)
         let (deadlines, others) = (state.modelSpecificRegisters.filter { $0.index == ModelSpecificRegister.deadline },
                                    state.modelSpecificRegisters.filter { $0.index != ModelSpecificRegister.deadline })
+        // Before Linux 6.7, KVM takes a counter that is set to within a second of what it is for one to be kept as it is: the boot
+        // processor's is set to far away first, and the others then follow it.
+        let counter = others.first { $0.index == ModelSpecificRegister.timeStampCounter }
+        if id == 0, let counter { _ = try? setModelSpecificRegisters([(counter.index, counter.value &+ 1 << 62)]) }
         try restoreModelSpecificRegisters(others + deadlines)
         try Self.activity.set(descriptor, state.activity)
         try Self.events.set(descriptor, state.events)

@@ -10,8 +10,9 @@ extension PreparedMachine {
         for (index, disk) in machine.disks.enumerated() {
             if disk.engine == .ioUring { try checkRing(disk) }
             do throws(DiskError) {
-                let file = disk.isPlaceholder ? nil : try DiskFile(disk)
-                disks.append(PreparedDisk(file, isReadOnly: disk.readOnly, options: options(disk, index, machine)))
+                let file = disk.isPlaceholder && disk.path.isEmpty ? nil : try DiskFile(disk)
+                disks.append(PreparedDisk(file, isPlaceholder: disk.isPlaceholder, isReadOnly: disk.readOnly,
+                                          options: options(disk, index, machine)))
             } catch {
                 throw MachineError("--disk \(disk.path): \(error)")
             }
@@ -55,11 +56,14 @@ extension DiskFile {
 final class PreparedDisk: Sendable {
     let options: BlockOptions
     let isReadOnly: Bool
+    /// Whether its device was made without a disk, at the start or before the machine was saved.
+    let isPlaceholder: Bool
     private let opened: Mutex<DiskFile?>
     private let description = Mutex<DiskDescription?>(nil)
 
-    init(_ file: DiskFile?, isReadOnly: Bool, options: BlockOptions) {
+    init(_ file: DiskFile?, isPlaceholder: Bool, isReadOnly: Bool, options: BlockOptions) {
         opened = Mutex(file)
+        self.isPlaceholder = isPlaceholder
         self.isReadOnly = isReadOnly
         self.options = options
     }

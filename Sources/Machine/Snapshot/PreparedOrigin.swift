@@ -20,9 +20,15 @@ final class PreparedOrigin: Sendable {
             return try PreparedOrigin(restore, description, layout)
         } catch {
             guard restore.isTemplate else { throw error }
-            dropTemplate(restore.directory, because: "\(error)")
+            giveUp(restore.directory, error)
             return nil
         }
+    }
+
+    /// A machine cannot come from a template: that is removed, unless something else is to blame, such as a limit of the host's.
+    static func giveUp(_ directory: String, _ error: MachineError) {
+        if error.concernsSnapshot { return dropTemplate(directory, because: "\(error)") }
+        printErrorLine("svmm: template \(directory): \(error); the machine boots")
     }
 
     /// Gives a template up: whoever has it mapped keeps what is mapped.
@@ -38,7 +44,7 @@ final class PreparedOrigin: Sendable {
             _ = try chain.openMemory(size: layout.size)
             state = try SavedMachine(chain.newest)
         } catch {
-            throw MachineError("\(error)")
+            throw MachineError(snapshot: error)
         }
         guard state.processors.count == description.processorCount else {
             throw MachineError("\(chain.newest.statePath): \(state.processors.count) processors, expected the \(description.processorCount) of its machine's description")
@@ -72,7 +78,15 @@ final class PreparedOrigin: Sendable {
             try chain.applyDifferences(to: memory)
             return (memory, try? chain.origin())
         } catch {
-            throw MachineError("\(error)")
+            throw MachineError(snapshot: error)
         }
+    }
+}
+
+extension MachineError {
+    /// An error of a call to the system is not the snapshot's.
+    init(snapshot error: SnapshotError) {
+        self.init("\(error)")
+        if case .file = error { concernsSnapshot = false } else { concernsSnapshot = true }
     }
 }

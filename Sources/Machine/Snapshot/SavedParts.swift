@@ -29,7 +29,9 @@ struct SavedParts {
             }
             try vm.restoreState(state.platform)
         } catch {
-            throw MachineError("\(origin.path): \(error)", status: MachineError(kvm: error).status)
+            var failure = MachineError("\(origin.path): \(error)", status: MachineError(kvm: error).status)
+            if case .state = error { failure.concernsSnapshot = true }
+            throw failure
         }
         power.restore(state.power)
         clock.restore(state.clock)
@@ -38,7 +40,9 @@ struct SavedParts {
             do throws(SavedStateError) {
                 try transport.restore(saved)
             } catch {
-                throw MachineError("\(origin.path): device \(slot) (\(transport.deviceType)): \(error)")
+                var failure = MachineError("\(origin.path): device \(slot) (\(transport.deviceType)): \(error)")
+                failure.concernsSnapshot = true
+                throw failure
             }
         }
     }

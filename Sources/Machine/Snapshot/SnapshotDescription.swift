@@ -24,7 +24,9 @@ struct SnapshotDescription {
         now.kernel = absolute(now.kernel)
         now.initrd = now.initrd.map(absolute)
         now.disks = zip(now.disks, disks).map { described, disk in
-            var described = disk.attached ?? described
+            var described = described
+            // Its device stays one that was made without a disk, with what was settled then.
+            if let attached = disk.attached { (described.path, described.readOnly, described.cache) = (attached.path, attached.readOnly, attached.cache) }
             described.path = absolute(described.path)
             described.creationSize = nil
             return described

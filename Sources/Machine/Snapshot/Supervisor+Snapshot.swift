@@ -23,6 +23,8 @@ extension Supervisor {
             }
             isPaused = true
         }
+        // One that has come to its end meanwhile does not stand between two instructions.
+        guard !machine.isEnding else { return reply(.failed("it has just ended")) }
         saving = Saving(resumes: !wasPaused)
         let job = SavingJob(machine, order, balloonTarget: balloonTarget)
         let loop = loop
@@ -61,6 +63,18 @@ extension Supervisor {
         guard let saving, !saving.isWritten else { return }
         self.saving?.isWritten = true
         if saving.resumes { goOn() }
+        for body in saving.later { body() }
+    }
+
+    /// At once, or when what is being saved may run again: for what a guest that stands still for that cannot hear, and is not to find in
+    /// its snapshot.
+    func whenNotSaving(_ body: @escaping () -> Void) {
+        if let saving, !saving.isWritten { self.saving?.later.append(body) } else { body() }
+    }
+
+    /// Waits until a snapshot that has been written is durable: the end of the machine is not its end. A signal asks for less patience.
+    func finishSnapshot() {
+        while let saving, saving.isWritten, !isImpatient { loop.run() }
     }
 
     private var refusalOfSnapshots: ControlReply? {
@@ -87,6 +101,8 @@ struct Saving {
     var resumes: Bool
     /// Whether the guest may run again.
     var isWritten = false
+    /// What waits for that.
+    var later: [() -> Void] = []
 }
 
 /// Writes a machine that stands still. On a thread of its own.
@@ -108,7 +124,12 @@ private struct SavingJob: Sendable {
         do {
             let (writer, sections) = try write()
             isWritten()
-            try writer.finish(sections)
+            do {
+                try writer.finish(sections)
+            } catch {
+                if order.stops { machine.resumeDevices() }
+                throw error
+            }
             return nil
         } catch {
             return "\(error)"
@@ -117,10 +138,15 @@ private struct SavingJob: Sendable {
 
     private func write() throws -> (SnapshotWriter, [SnapshotSection]) {
         machine.suspendDevices()
-        defer { machine.resumeDevices() }
+        var mayGoOn = true
+        defer { if mayGoOn { machine.resumeDevices() } }
         let writer = try SnapshotWriter(directory: order.directory, differenceFrom: try origin())
         try writer.writeMemory(machine.memory)
         let state = try machine.state(balloonTarget: balloonTarget)
+        // Its devices may have been reset under the guest's feet.
+        guard !machine.isEnding else { throw MachineError("the machine has ended") }
+        // What waits in its queues is for the one that is restored to do.
+        mayGoOn = !order.stops
         return (writer, state.sections(description: order.description.encoded()))
     }
 

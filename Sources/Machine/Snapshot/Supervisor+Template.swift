@@ -14,8 +14,9 @@ struct TemplateState {
 }
 
 extension Supervisor {
-    /// How long a guest from a template may take to its first word: it has nothing to do before. Ten seconds.
-    private static let templateTime: UInt64 = 10_000_000_000
+    /// How long a guest from a template may take to its first word: it has next to nothing to do before, but a host may be busy. Thirty
+    /// seconds.
+    private static let templateTime: UInt64 = 30_000_000_000
 
     /// The guest has come so far that all machines like it are alike: where a template of it is wanted, it is saved; it gets its disks.
     ///
@@ -77,7 +78,7 @@ extension Supervisor {
     /// The time of a guest from a template is over.
     func templateTimeIsOver() {
         templateTimer.take()
-        guard let machine else { return }
+        guard let machine, isMachineWanted else { return }
         _ = takeEndOfTemplate(machine, "a machine from it did not go on within \(Self.templateTime / 1_000_000_000) s")
     }
 }

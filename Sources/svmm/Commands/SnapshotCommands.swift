@@ -109,15 +109,24 @@ struct Restore: ParsableCommand {
             // What the guest knows of it stays.
             disk.serial = disk.serial ?? saved.serial
             disk.queueCount = disk.queueCount ?? saved.queueCount
+            disk.isPlaceholder = disk.isPlaceholder || saved.isPlaceholder
             return disk
         }
     }
 
     private func interfaces(_ saved: [NetworkDescription]) throws -> [NetworkDescription] {
         var networks = saved
+        // The saved one's ports may be its own still.
+        if net.isEmpty, !publish.isEmpty {
+            for index in networks.indices {
+                guard case .user(var user) = networks[index].backend else { continue }
+                user.published = []
+                networks[index].backend = .user(user)
+            }
+        }
         do throws(Expected) {
             if !net.isEmpty || !publish.isEmpty {
-                networks = try [NetworkDescription].combine(net.isEmpty ? saved : net, published: publish)
+                networks = try [NetworkDescription].combine(net.isEmpty ? networks : net, published: publish)
             }
         } catch {
             throw ValidationError("--net: \(error)")
@@ -125,7 +134,12 @@ struct Restore: ParsableCommand {
         guard networks.count == saved.count else {
             throw ValidationError("--net given for \(networks.count) interfaces: the saved machine has \(saved.count), expected as many, or none to keep them")
         }
-        for index in networks.indices { networks[index].mac = networks[index].mac ?? saved[index].mac }
+        for index in networks.indices {
+            // What the guest knows of it stays.
+            networks[index].mac = networks[index].mac ?? saved[index].mac
+            networks[index].mtu = networks[index].mtu ?? saved[index].mtu
+            if networks[index].queueCount == 1 { networks[index].queueCount = saved[index].queueCount }
+        }
         return networks
     }
 
