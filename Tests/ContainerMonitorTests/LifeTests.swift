@@ -100,7 +100,7 @@ struct LifeTests {
         let client = try #require(bench.first)
         try client.send(.detach)
         bench.onLoop { $0.machineHasStarted() }
-        if crashes { bench.onLoop { $0.machineHasEnded(.crashed("the guest's kernel panicked")) } } else { bench.advance(seconds: 61) }
+        if crashes { bench.onLoop { $0.machineHasEnded(.crashed("the guest's kernel panicked")) } } else { bench.advance(seconds: 121) }
         guard case .failed(125, let text) = try client.next() else { return #expect(Bool(false)) }
         #expect(text.contains(crashes ? "crashed: the guest's kernel panicked" : "did not say hello"))
         #expect(try bench.machine.next() == .end)
