@@ -45,7 +45,10 @@ func disk(_ serial: String) throws(AgentFailure) -> String {
 /// A disk that was a placeholder a moment ago gets its size when the kernel comes to it: within ten seconds, or what follows says that there
 /// is nothing.
 private func waitForContents(_ name: [UInt8]) {
-    for _ in 0..<10_000 where line("/sys/block/\(text(name))/size") == [UInt8(ascii: "0")] { agent_sleep(1_000_000) }
+    for _ in 0..<10_000 {
+        guard line("/sys/block/\(text(name))/size") == [UInt8(ascii: "0")] else { return }
+        agent_sleep(1_000_000)
+    }
 }
 
 /// The type of the file system on a disk, by the magic numbers of those that images come in; ext4 when it is none of them.
