@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// A point in time as file systems keep it.
-public struct FileTime: Sendable, Equatable {
+public struct FileTime: Sendable, Comparable {
     /// Since 1970; negative before.
     public var seconds: Int64
     /// 0...999,999,999.
@@ -11,6 +11,10 @@ public struct FileTime: Sendable, Equatable {
     public init(seconds: Int64, nanoseconds: UInt32) {
         self.seconds = seconds
         self.nanoseconds = nanoseconds
+    }
+
+    public static func < (left: FileTime, right: FileTime) -> Bool {
+        (left.seconds, left.nanoseconds) < (right.seconds, right.nanoseconds)
     }
 
     init(_ time: statx_timestamp) {

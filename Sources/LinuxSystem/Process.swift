@@ -99,6 +99,14 @@ public enum CurrentProcess {
     }
 }
 
+/// So many random bytes of the kernel, as `fillWithRandomBytes`.
+public func randomBytes(_ count: Int) throws(Errno) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let result = bytes.withUnsafeMutableBytes { buffer in Result { () throws(Errno) in try fillWithRandomBytes(buffer) } }
+    try result.get()
+    return bytes
+}
+
 /// Fills the buffer with random bytes of the kernel. The corresponding C function is `getrandom`.
 public func fillWithRandomBytes(_ buffer: UnsafeMutableRawBufferPointer) throws(Errno) {
     var done = 0

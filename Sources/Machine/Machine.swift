@@ -153,7 +153,8 @@ final class Machine: Sendable {
                 let entry = try Self.load(boot, memory, description, transportCount: transports.count)
                 for processor in processors { try processor.prepare(topology, entry: processor.id == 0 ? entry : nil) }
             }
-            try memory.write(Self.newGenerationID(), at: PlatformMap.generationID)
+            // No machine has had it before: not the one that this one was saved from either.
+            try memory.write(randomBytes(PlatformMap.generationIDLength), at: PlatformMap.generationID)
             if saved != nil { power.announceNewGeneration() }
             self.processors = processors.map { ProcessorThread($0, board: board) }
             ending.processors = self.processors
@@ -242,16 +243,6 @@ final class Machine: Sendable {
         }
     }
 
-    /// No machine has had it before: not the one that this one was saved from either.
-    private static func newGenerationID() throws(Errno) -> [UInt8] { try randomBytes(PlatformMap.generationIDLength) }
-
-    private static func randomBytes(_ count: Int) throws(Errno) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        let result = bytes.withUnsafeMutableBytes { buffer in Result { () throws(Errno) in try fillWithRandomBytes(buffer) } }
-        try result.get()
-        return bytes
-    }
-
     /// Starts the threads; the guest runs.
     func start() throws(MachineError) {
         do throws(Errno) {
@@ -263,7 +254,7 @@ final class Machine: Sendable {
             }
             for disk in disks { try disk.start() }
             // Those of a restored machine go on where they stood; others wait for their drivers.
-            for transport in transports { transport.resume() }
+            resumeDevices()
             for processor in processors { try processor.start() }
             if prefaults {
                 let memory = memory

@@ -5,11 +5,16 @@ public struct MachineError: Error, Equatable, CustomStringConvertible {
     public let description: String
     public let status: Int32
     /// Whether a snapshot is to blame, which another attempt would not make better.
-    var concernsSnapshot = false
+    let concernsSnapshot: Bool
 
     public init(_ description: String, status: Int32 = ExitStatus.failure) {
+        self.init(description, status: status, concernsSnapshot: false)
+    }
+
+    init(_ description: String, status: Int32 = ExitStatus.failure, concernsSnapshot: Bool) {
         self.description = description
         self.status = status
+        self.concernsSnapshot = concernsSnapshot
     }
 }
 

@@ -32,7 +32,6 @@ public final class Supervisor {
     let residentMemory = try? ResidentMemory()
     private var control: ControlServer?
     private var isFirstMachine = true
-    private var hasTriedTemplate = false
     private(set) unowned var companion: (any MachineCompanion)?
     /// Whether a companion wants a machine to run.
     var isMachineWanted = true
@@ -141,11 +140,11 @@ public final class Supervisor {
     ) throws(MachineError) -> Machine {
         let isTemplate = isFirstMachine && companion != nil
         isFirstMachine = false
+        let origin = prepared.origin.flatMap { $0.restore.isTemplate && !$0.isSpent ? $0 : nil }
         do throws(MachineError) {
             return try Machine(prepared, system: system, console: console, isTemplate: isTemplate)
         } catch {
-            guard let origin = prepared.origin, origin.restore.isTemplate, !hasTriedTemplate else { throw error }
-            hasTriedTemplate = true
+            guard let origin else { throw error }
             origin.spend()
             PreparedOrigin.giveUp(origin.restore.directory, error)
             return try Machine(prepared, system: system, console: console)

@@ -14,16 +14,7 @@ public struct SnapshotIdentifier: Hashable, Sendable, CustomStringConvertible {
 
     /// A new one, of the kernel's random numbers.
     public static func random() throws(Errno) -> SnapshotIdentifier {
-        var bytes = [UInt8](repeating: 0, count: count)
-        let result = bytes.withUnsafeMutableBytes { buffer -> Result<Void, Errno> in
-            do throws(Errno) {
-                return .success(try fillWithRandomBytes(buffer))
-            } catch {
-                return .failure(error)
-            }
-        }
-        try result.get()
-        return SnapshotIdentifier(unchecked: bytes)
+        SnapshotIdentifier(unchecked: try randomBytes(count))
     }
 
     private init(unchecked bytes: [UInt8]) {

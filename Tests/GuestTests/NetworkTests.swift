@@ -67,7 +67,7 @@ extension LinuxGuests {
                 try Self.run("/sbin/ip", "address", "add", "192.0.2.2/24", "dev", "out0")
                 try Self.run("/sbin/ip", "link", "set", "dev", "out0", "up")
                 try Self.run("/sbin/ip", "route", "add", "default", "via", "192.0.2.1")
-                let names = try NameServer(address: [192, 0, 2, 77])
+                let names = try startNameServer(address: [192, 0, 2, 77])
                 let server = try ChildProcess(["/bin/busybox", "httpd", "-f", "-p", "127.0.0.1:8000", "-h", directory.path])
                 let guest = try ChildProcess(arguments)
                 try guest.output.wait(for: "guest: serving")

@@ -67,43 +67,28 @@ struct SnapshotFailure: Error, CustomStringConvertible {
 
 /// A guest that does what typed lines say and answers each (Tools/guest/Commands.swift), also when it goes on in another process.
 final class TypedGuest {
-    private(set) var process: ChildProcess
-    private var count: Int
-    /// Of the output, in bytes: where the last answer ended.
-    private var place = 0
+    private var commands: TypedCommands
+    var process: ChildProcess { commands.process }
 
     /// One that boots: waits until it listens.
     init(booting process: ChildProcess) throws {
-        self.process = process
-        count = 0
-        place = try process.output.wait(for: "guest: ready")
+        commands = TypedCommands(process)
+        try commands.begin()
     }
 
     /// One that was saved as `guest` was then.
     init(restored process: ChildProcess, from guest: TypedGuest) {
-        self.process = process
-        count = guest.count
+        commands = TypedCommands(process, count: guest.commands.count)
     }
 
     /// The same, in another process from now on.
-    func move(to process: ChildProcess) {
-        self.process = process
-        place = 0
-    }
+    func move(to process: ChildProcess) { commands = TypedCommands(process, count: commands.count) }
 
     /// Says what is to be done, and does not wait; one at a time.
-    func start(_ command: String) throws {
-        count += 1
-        try process.send(command + "\n")
-    }
+    func start(_ command: String) throws { try commands.start(command) }
 
     /// Waits for the answer to the last command.
-    func answer() throws -> String {
-        let start = try process.output.wait(for: "guest: #\(count) ", after: place)
-        place = try process.output.wait(for: "\n", after: start)
-        let line = process.output.bytes[start..<place].filter { $0 != UInt8(ascii: "\r") }
-        return String(decoding: line.dropLast(), as: UTF8.self)
-    }
+    func answer() throws -> String { try commands.answer() }
 
     func tell(_ command: String) throws -> String {
         try start(command)

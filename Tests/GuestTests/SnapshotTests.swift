@@ -42,7 +42,7 @@ extension LinuxGuests {
                     let command = try ChildProcess(["/usr/bin/env", "/sbin/ip"] + words)
                     guard try command.waitForEnd() == .exited(0) else { throw SnapshotFailure("ip \(words): \(command.errors.text)") }
                 }
-                let echo = try EchoServer(port: 7)
+                let echo = try DatagramServer(port: 7) { Array($0) }
                 defer { echo.stop() }
                 return try chain.run()
             }
@@ -74,50 +74,6 @@ extension LinuxGuests {
             // An emulated processor's clock goes wrong by a few seconds in a minute.
             let last = try #require(times.last) - day
             #expect((before - 60...after + 60).contains(last), "\(times)")
-        }
-    }
-}
-
-/// Sends back each datagram that comes to a port of the calling thread's network namespace.
-private final class EchoServer: Sendable {
-    private let finished = Gate()
-    private let end: EventNotifier
-
-    init(port: UInt16) throws {
-        let file = FileDescriptor(owning: socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
-        var own = sockaddr_in()
-        own.sin_family = sa_family_t(AF_INET)
-        own.sin_port = port.bigEndian
-        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let raw = file.raw
-        let result = withUnsafePointer(to: &own) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(raw, $0, size) }
-        }
-        guard result == 0 else { throw Errno.current }
-        let end = try EventNotifier()
-        self.end = end
-        let released = file.release()
-        _ = try Thread(name: "echo") { [finished] in
-            let file = FileDescriptor(owning: released)
-            while waitForInput(end.raw, or: file.raw, within: -1) == 1 { Self.answer(file.raw) }
-            finished.open()
-        }
-    }
-
-    func stop() {
-        end.signal()
-        finished.wait()
-    }
-
-    private static func answer(_ raw: Int32) {
-        var bytes = [UInt8](repeating: 0, count: 1 << 16)
-        var peer = sockaddr_in()
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &peer) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { peer in
-                let count = recvfrom(raw, &bytes, bytes.count, 0, peer, &size)
-                if count > 0 { _ = sendto(raw, bytes, count, 0, peer, size) }
-            }
         }
     }
 }

@@ -7,13 +7,11 @@ import TestSupport
 /// One end of connections between guest and host: a process that does what lines of text tell it, and answers each by a line
 /// (Tools/guest/Vsock.swift). In the guest it is the scenario `vsock`, whose lines go by the console.
 final class VsockEnd {
-    let process: ChildProcess
-    private var commandCount = 0
-    /// Of the output, in bytes: where the last answer ended.
-    private var place = 0
+    private var commands: TypedCommands
+    var process: ChildProcess { commands.process }
 
     init(_ process: ChildProcess) throws {
-        self.process = process
+        commands = TypedCommands(process)
         try begin()
     }
 
@@ -23,24 +21,13 @@ final class VsockEnd {
     }
 
     /// Waits until it listens to commands, for the first time or again.
-    func begin() throws {
-        place = try process.output.wait(for: "guest: ready", after: place)
-        commandCount = 0
-    }
+    func begin() throws { try commands.begin() }
 
     /// Says what is to be done, and does not wait; one at a time.
-    func start(_ command: String) throws {
-        commandCount += 1
-        try process.send(command + "\n")
-    }
+    func start(_ command: String) throws { try commands.start(command) }
 
     /// Waits for the answer to the last command.
-    func answer() throws -> String {
-        let start = try process.output.wait(for: "guest: #\(commandCount) ", after: place)
-        place = try process.output.wait(for: "\n", after: start)
-        let line = process.output.bytes[start..<place].filter { $0 != UInt8(ascii: "\r") }
-        return String(decoding: line.dropLast(), as: UTF8.self)
-    }
+    func answer() throws -> String { try commands.answer() }
 
     func tell(_ command: String) throws -> String {
         try start(command)

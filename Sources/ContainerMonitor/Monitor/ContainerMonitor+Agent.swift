@@ -57,7 +57,8 @@ extension ContainerMonitor {
         limitStep()
         var sandbox = container.sandbox
         if sandbox.time != 0 { sandbox.time = timers.realTime }
-        sandbox.seed = Self.randomBytes(32)
+        // getrandom(2) does not fail for so few bytes.
+        sandbox.seed = (try? randomBytes(32)) ?? []
         ask(.setUp(sandbox)) { [unowned self] failure in
             // The machine's end has a reason of its own.
             guard phase.isBeforeStart else { return }
@@ -70,13 +71,6 @@ extension ContainerMonitor {
         }
         // Requests are served in their order: this one need not wait for the answer.
         startIfWanted()
-    }
-
-    private static func randomBytes(_ count: Int) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        // getrandom(2) does not fail for so few bytes.
-        bytes.withUnsafeMutableBytes { buffer in _ = try? fillWithRandomBytes(buffer) }
-        return bytes
     }
 
     /// Begins the time that the agent has for the next step to the main process's start.

@@ -7,12 +7,8 @@ public enum ContainerIdentifier {
 
     /// A new one.
     static func random() throws(ContainerError) -> String {
-        var bytes = [UInt8](repeating: 0, count: length / 2)
-        var failure: Errno?
-        bytes.withUnsafeMutableBytes { buffer in
-            do throws(Errno) { try fillWithRandomBytes(buffer) } catch { failure = error }
-        }
-        if let failure { throw .failed("no random bytes: \(failure)") }
+        let bytes: [UInt8]
+        do throws(Errno) { bytes = try randomBytes(length / 2) } catch { throw .failed("no random bytes: \(error)") }
         let digits = Array("0123456789abcdef".utf8)
         return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }

@@ -75,6 +75,6 @@ public struct EnginePrograms: Sendable {
             let path = "\(cache)/\(entry)/vmlinux"
             return (try? FileDescriptor.open(path, [.pathOnly]).attributes()).map { (path, $0.modified) }
         }
-        return built.sorted { ($0.time.seconds, $0.time.nanoseconds) > ($1.time.seconds, $1.time.nanoseconds) }.map(\.path)
+        return built.sorted { $0.time > $1.time }.map(\.path)
     }
 }

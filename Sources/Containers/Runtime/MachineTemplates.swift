@@ -55,7 +55,7 @@ struct MachineTemplates {
     }
 
     private func removeOldest() {
-        let newestFirst = list().sorted { ($0.time.seconds, $0.time.nanoseconds) > ($1.time.seconds, $1.time.nanoseconds) }
+        let newestFirst = list().sorted { $0.time > $1.time }
         for template in newestFirst.dropFirst(Self.limit - 1) { try? removeTree(template.path) }
     }
 

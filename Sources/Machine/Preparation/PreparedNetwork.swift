@@ -75,9 +75,8 @@ final class PreparedNetwork {
 
     private static func mac(_ name: String?, _ index: Int) -> [UInt8] {
         if let name { return NetworkDescription.mac(machine: name, index: index) }
-        var bytes = [UInt8](repeating: 0, count: NetworkDescription.macLength)
         // getrandom(2) does not fail for so few bytes.
-        bytes.withUnsafeMutableBytes { buffer in _ = try? fillWithRandomBytes(buffer) }
+        let bytes = (try? randomBytes(NetworkDescription.macLength)) ?? [UInt8](repeating: 0, count: NetworkDescription.macLength)
         return NetworkDescription.stationAddress(bytes)
     }
 

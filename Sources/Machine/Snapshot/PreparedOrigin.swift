@@ -47,11 +47,11 @@ final class PreparedOrigin: Sendable {
             throw MachineError(snapshot: error)
         }
         guard state.processors.count == description.processorCount else {
-            throw MachineError("\(chain.newest.statePath): \(state.processors.count) processors, expected the \(description.processorCount) of its machine's description")
+            throw MachineError("\(chain.newest.statePath): \(state.processors.count) processors, expected the \(description.processorCount) of its machine's description", concernsSnapshot: true)
         }
         let devices = PreparedMachine.deviceCount(description)
         guard state.transports.count == devices else {
-            throw MachineError("\(chain.newest.statePath): \(state.transports.count) devices were saved, the machine has \(devices) here; expected as many disks and interfaces as it had")
+            throw MachineError("\(chain.newest.statePath): \(state.transports.count) devices were saved, the machine has \(devices) here; expected as many disks and interfaces as it had", concernsSnapshot: true)
         }
         self.restore = restore
     }
@@ -86,7 +86,7 @@ final class PreparedOrigin: Sendable {
 extension MachineError {
     /// An error of a call to the system is not the snapshot's.
     init(snapshot error: SnapshotError) {
-        self.init("\(error)")
-        if case .file = error { concernsSnapshot = false } else { concernsSnapshot = true }
+        let isSystems = if case .file = error { true } else { false }
+        self.init("\(error)", concernsSnapshot: !isSystems)
     }
 }

@@ -29,9 +29,8 @@ struct SavedParts {
             }
             try vm.restoreState(state.platform)
         } catch {
-            var failure = MachineError("\(origin.path): \(error)", status: MachineError(kvm: error).status)
-            if case .state = error { failure.concernsSnapshot = true }
-            throw failure
+            let isStates = if case .state = error { true } else { false }
+            throw MachineError("\(origin.path): \(error)", status: MachineError(kvm: error).status, concernsSnapshot: isStates)
         }
         power.restore(state.power)
         clock.restore(state.clock)
@@ -40,9 +39,7 @@ struct SavedParts {
             do throws(SavedStateError) {
                 try transport.restore(saved)
             } catch {
-                var failure = MachineError("\(origin.path): device \(slot) (\(transport.deviceType)): \(error)")
-                failure.concernsSnapshot = true
-                throw failure
+                throw MachineError("\(origin.path): device \(slot) (\(transport.deviceType)): \(error)", concernsSnapshot: true)
             }
         }
     }

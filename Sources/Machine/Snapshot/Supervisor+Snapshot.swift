@@ -28,7 +28,7 @@ extension Supervisor {
         saving = Saving(resumes: !wasPaused)
         let job = SavingJob(machine, order, balloonTarget: balloonTarget)
         let loop = loop
-        // Sound: read by the control thread alone, which this one hands it back to.
+        // Sound, both: called on the control loop's thread alone, to which the other one hands them back.
         nonisolated(unsafe) let isWritten = { [unowned self] in
             if !order.stops { letGoOn() }
             written()
