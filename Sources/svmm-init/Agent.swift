@@ -59,8 +59,8 @@ final class Agent {
     func run() {
         while true {
             loop.wait { key in handle(key) }
-            // Before there is a container, whose host is gone with the connection.
-            if control.isLost, sandbox != nil || !reconnect() { end(.lost) }
+            // A container's host is gone with the connection, and one that sends nonsense is none.
+            if control.isLost, sandbox != nil || control.isNonsense || !reconnect() { end(.lost) }
             proceed()
             if isAtEnd { return }
         }

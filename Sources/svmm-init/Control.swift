@@ -11,6 +11,8 @@ final class Control {
         // An end is there to be read again and again.
         didSet { channel.want(0) }
     }
+    /// Whether it was given up because of what the host sent.
+    private(set) var isNonsense = false
     /// While the host takes no answers it gets no new ones.
     private static let backlog = 1 << 20
 
@@ -62,8 +64,7 @@ final class Control {
         reader.append(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
         while let frame = nextFrame() {
             guard let message = try? AgentRequest.decode(frame) else {
-                log("the host sent a request that is none")
-                isLost = true
+                giveUp("the host sent a request that is none")
                 return
             }
             body(message.number, message.request)
@@ -74,10 +75,15 @@ final class Control {
         do throws(FrameReader.BadLength) {
             return try reader.next()
         } catch {
-            log("the host sent a frame of a length that none may have")
-            isLost = true
+            giveUp("the host sent a frame of a length that none may have")
             return nil
         }
+    }
+
+    private func giveUp(_ words: String) {
+        log(words)
+        isNonsense = true
+        isLost = true
     }
 
     /// Sends everything, says that nothing follows, and waits until the host has seen it, for a moment.

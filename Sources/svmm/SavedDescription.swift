@@ -10,18 +10,14 @@ enum SavedDescription {
     static func read(_ directory: String) throws -> MachineDescription {
         do {
             let reader = try SnapshotReader(directory: directory)
+            let bytes = try reader.section(.description)
             do throws(WireError) {
-                return try MachineDescription(decoding: try bytes(reader))
+                return try MachineDescription(decoding: bytes)
             } catch {
                 throw SnapshotError.invalid(path: reader.statePath, .section(0, .description), "\(error); it was saved by another version of svmm")
             }
         } catch {
             throw ControlConnection.failure("\(error)")
         }
-    }
-
-    private static func bytes(_ reader: SnapshotReader) throws(WireError) -> [UInt8] {
-        guard let bytes = try? reader.section(.description) else { throw .truncated(offset: 0) }
-        return bytes
     }
 }

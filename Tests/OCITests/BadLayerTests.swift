@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 @testable import OCI
 import TestSupport
@@ -177,6 +178,21 @@ struct BadLayerTests {
         }])
         #expect(try Ext4Listing(root.path)["/a"]?.size == UInt64(size))
         #expect(try complaints(about: root.path) == "")
+    }
+
+    @Test("an ENOMEM of somebody else, earlier, is not taken for one of a name that is not UTF-8")
+    func staleErrno() throws {
+        let archive = tar { $0.file("x", "x", .init(records: [("path", [0x61, 0xFF, 0x62])])) }
+        try archive.withUnsafeBytes { bytes in
+            var isGiven = false
+            let reader = try TarReader { () throws(LayerFailure) -> UnsafeRawBufferPointer? in
+                errno = ENOMEM
+                defer { isGiven = true }
+                return isGiven ? nil : bytes
+            }
+            errno = ENOMEM
+            #expect(try reader.nextEntry()?.size == 1)
+        }
     }
 
     @Test("a full file system is said to be full, and nothing is left on it")

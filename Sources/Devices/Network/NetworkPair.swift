@@ -90,22 +90,22 @@ final class NetworkPair: @unchecked Sendable {
     }
 
     func end() {
-        for watch in watches { loop.forget(watch) }
-        watches = []
         setPort(nil)
-        work = nil
-        receive = nil
-        transmit = nil
+        letGo()
     }
 
     /// As `end`, to go on by `begin`: what was taken stays in the rings, and what has come of a stream's frames is kept.
     func suspend() {
         transmit?.putBack()
         receive?.putBack()
-        for watch in watches { loop.forget(watch) }
-        watches = []
         if let portWatch { loop.forget(portWatch) }
         portWatch = nil
+        letGo()
+    }
+
+    private func letGo() {
+        for watch in watches { loop.forget(watch) }
+        watches = []
         work = nil
         receive = nil
         transmit = nil

@@ -1,4 +1,5 @@
 import CImage
+import Glibc
 
 /// One entry of a tar. Names and values are bytes as the archive has them.
 struct TarEntry {
@@ -64,6 +65,8 @@ final class TarReader {
     }
 
     private func supply(_ buffer: UnsafeMutablePointer<UnsafeRawPointer?>) -> Int {
+        // libarchive takes an ENOMEM that it finds here after a name it could not convert for its own.
+        defer { errno = 0 }
         do throws(LayerFailure) {
             guard let bytes = try next() else { return 0 }
             taken += bytes.count
@@ -87,6 +90,7 @@ final class TarReader {
     func nextEntry() throws(LayerFailure) -> TarEntry? {
         try skipData()
         taken = 0
+        errno = 0
         let result = archive_read_next_header(archive, &entry)
         if result == ARCHIVE_EOF {
             if let failure { throw failure }
