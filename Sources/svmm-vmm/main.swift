@@ -3,7 +3,8 @@ import Machine
 import MachineProtocol
 
 // svmm-vmm --description FD: runs the virtual machine whose description is in the file with this descriptor.
-//     --container FD [--client FD] [--lock FD]: as the monitor of a container, see Container.
+//     --container FD [--client FD] [--lock FD]: as the monitor of a container, see Container; without it, where a template is described,
+//     to make that, see Template.
 // svmm-vmm --restore-terminal: see TerminalGuardian.
 //
 // Started by svmm, not by people.
@@ -23,8 +24,9 @@ func run() -> Int32 {
     ignoreTerminalInputStops()
     do throws(MachineError) {
         let description = try arguments.readMachine()
-        guard let container = arguments.container else { return try Supervisor(description).run() }
-        return try Container.run(description, Arguments.readContainer(container), arguments)
+        if let container = arguments.container { return try Container.run(description, Arguments.readContainer(container), arguments) }
+        if let template = description.template { return try Template.make(template, description) }
+        return try Supervisor(description).run()
     } catch {
         printErrorLine("svmm: \(error)")
         return error.status

@@ -80,7 +80,7 @@ struct SandboxTests {
             .init(.temporary(size: 5, mode: 0o700), at: "/t", flags: [.noExecution]),
             .init(.share(tag: "svmm", name: "v1"), at: "/data", isReadOnly: true, flags: [.noSetID]),
         ])
-        let machine = MachineDescription(record, paths: paths, programs: EnginePrograms(monitor: "", kernel: "/k", agent: "/a"), rootDisk: "/r", mac: mac)
+        let machine = MachineDescription(record.configuration, paths: paths, programs: EnginePrograms(monitor: "", kernel: "/k", agent: "/a"), rootDisk: "/r", mac: mac)
         #expect(machine.shares == [ShareDescription(path: "/host", tag: "svmm", name: "v1", readOnly: true)])
         #expect(machine.disks.map(\.path) == ["/r", "/root/containers/x/writable.ext4"])
         #expect(machine.disks.map(\.readOnly) == [true, false])
@@ -94,7 +94,7 @@ struct SandboxTests {
             $0.ports = [ContainerPort(address: "127.0.0.1", host: 8080, container: 80), ContainerPort(host: 53, container: 53, transport: .udp)]
             $0.hosts = [HostEntry(name: "here", address: nil)]
         }
-        let machine = MachineDescription(record, paths: paths, programs: EnginePrograms(monitor: "", kernel: "", agent: ""), rootDisk: "", mac: mac)
+        let machine = MachineDescription(record.configuration, paths: paths, programs: EnginePrograms(monitor: "", kernel: "", agent: ""), rootDisk: "", mac: mac)
         guard case .user(let user)? = machine.interfaces.first?.backend else { Issue.record("no user network"); return }
         #expect(user.published == [PublishedPort(address: "127.0.0.1", host: 8080, guest: 80), PublishedPort(host: 53, guest: 53, transport: .udp)])
         #expect(user.reachesHost)

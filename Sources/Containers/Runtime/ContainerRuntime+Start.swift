@@ -106,7 +106,7 @@ extension ContainerRuntime {
         let mac = NetworkDescription.mac(machine: record.identifier, index: 0)
         let sandbox = SandboxConfiguration(record, mac: mac, resolver: configuration.network == .none ? .none : .host(),
                                            time: Clock.realTimeNanoseconds())
-        var machine = MachineDescription(record, paths: paths, programs: programs, rootDisk: disk, mac: mac)
+        var machine = MachineDescription(configuration, paths: paths, programs: programs, rootDisk: disk, mac: mac)
         if configuration.isCold != true { MachineTemplates(store: store.root).apply(to: &machine, monitor: programs.monitor) }
         var container = ContainerDescription(record, paths: paths, sandbox: sandbox, terminal: options.terminal, eventLog: store.events)
         container.isRemovedAtEnd = record.isTemporary

@@ -10,7 +10,7 @@ struct MachineTemplates {
     /// Templates that are kept, at some 40 MiB each: those that have been used last.
     private static let limit = 16
 
-    private let directory: String
+    let directory: String
 
     /// - Parameter store: the containers' store.
     init(store: String) {
@@ -20,8 +20,7 @@ struct MachineTemplates {
     /// Has a machine go on from the template of its kind, or become it. Nothing where the files of the kind cannot be looked at, which the
     /// start itself will say better.
     func apply(to machine: inout MachineDescription, monitor: String) {
-        guard let kind = Self.kind(machine, monitor), (try? makeDirectories(directory, permissions: 0o700)) != nil else { return }
-        let path = "\(directory)/\(kind)"
+        guard let path = place(of: machine, monitor: monitor), (try? makeDirectories(directory, permissions: 0o700)) != nil else { return }
         if (try? fileStatus(at: path)) != nil {
             machine.restore = RestoreDescription(directory: path, stepsClock: false, isTemplate: true)
             // Those that are not used go first.
@@ -30,6 +29,11 @@ struct MachineTemplates {
             removeOldest()
             machine.template = path
         }
+    }
+
+    /// Where the template of a machine's kind is, or would be.
+    private func place(of machine: MachineDescription, monitor: String) -> String? {
+        Self.kind(machine, monitor).map { "\(directory)/\($0)" }
     }
 
     /// Removes all templates; machines that run are not affected.
@@ -73,7 +77,7 @@ struct MachineTemplates {
     }
 
     /// FNV-1a in 64 bits: a name, and nothing that anybody is protected by.
-    private static func digest(_ text: String) -> String {
+    static func digest(_ text: String) -> String {
         let hash = text.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         let digits = String(hash, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits

@@ -30,6 +30,26 @@ enum MonitorProcess {
         }
     }
 
+    /// Has the monitor make a machine's template, and waits for its end.
+    static func makeTemplate(_ program: String, machine: MachineDescription) throws(ContainerError) {
+        let status: Int32
+        let said: [UInt8]
+        do throws(Errno) {
+            let nothing = try FileDescriptor.open("/dev/null", .readOnly)
+            let machineFile = try memoryFile("svmm machine description", machine.encoded())
+            let words = try FileDescriptor.anonymousFile(name: "what a monitor says")
+            status = waitForProcess(try CurrentProcess.spawnDetached(
+                program, arguments: ["svmm-vmm", "--description", "3"], descriptors: [nothing.raw, words.raw, words.raw, machineFile.raw]))
+            said = try words.prefix(64 << 10)
+        } catch {
+            throw .failed("\(program): \(error)")
+        }
+        guard status != 0 else { return }
+        let lines = String(decoding: said, as: UTF8.self).split(separator: "\n").map { $0.hasPrefix("svmm: ") ? $0.dropFirst(6) : $0 }
+        // The first says what went wrong first.
+        throw .failed("no template is made: \(lines.first ?? "\(program) ended with status \(status)")")
+    }
+
     private static func memoryFile(_ name: String, _ bytes: [UInt8]) throws(Errno) -> FileDescriptor {
         let file = try FileDescriptor.anonymousFile(name: name)
         guard bytes.withUnsafeBytes({ writeWhatFits(file.raw, $0) }) == bytes.count else { throw .current }

@@ -49,8 +49,7 @@ extension MachineDescription {
     private static let parameters = "quiet percpu_alloc=page"
 
     /// The machine of a container.
-    init(_ record: ContainerRecord, paths: ContainerPaths, programs: EnginePrograms, rootDisk: String, mac: [UInt8]) {
-        let configuration = record.configuration
+    init(_ configuration: ContainerConfiguration, paths: ContainerPaths, programs: EnginePrograms, rootDisk: String, mac: [UInt8]) {
         self.init(kernel: configuration.kernel ?? programs.kernel, initrd: programs.agent, commandLine: Self.parameters)
         disks = [
             DiskDescription(path: rootDisk, readOnly: true, serial: SandboxConfiguration.Devices.image),

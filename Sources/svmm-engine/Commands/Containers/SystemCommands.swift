@@ -8,7 +8,7 @@ import Registry
 struct SystemCommands: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "system", abstract: "Show and tidy what svmm has on this machine.",
-        subcommands: [SystemInfo.self, SystemDiskUsage.self, SystemPrune.self])
+        subcommands: [SystemInfo.self, SystemDiskUsage.self, SystemWarm.self, SystemPrune.self])
 }
 
 struct SystemInfo: EngineCommand {

@@ -58,7 +58,7 @@ extension ContainerOptions {
     }
 
     /// A path that means the same later; whether it is a kernel shows at the start.
-    private static func kernel(_ text: String) throws(Expected) -> String {
+    static func kernel(_ text: String) throws(Expected) -> String {
         guard let path = try? absolutePath(text) else { throw Expected("--kernel with an absolute path: the working directory is gone") }
         var isFile = false
         do throws(Errno) {

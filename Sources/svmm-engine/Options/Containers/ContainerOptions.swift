@@ -170,7 +170,7 @@ struct ContainerOptions: ParsableArguments {
         guard !imageName.hasPrefix("-") else { throw ValidationError("unknown option '\(imageName)'") }
     }
 
-    private static func memory(_ text: String) throws(Expected) -> UInt64 {
+    static func memory(_ text: String) throws(Expected) -> UInt64 {
         let bytes = try Sizes.bytes(text, "64M to 64G")
         guard (64 << 20...64 << 30).contains(bytes), bytes % 4096 == 0 else { throw Expected("64M to 64G in whole pages of 4096 bytes, found '\(text)'") }
         return bytes
