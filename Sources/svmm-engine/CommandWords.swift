@@ -16,7 +16,7 @@ enum CommandWords {
     static let shortValues: [String: String] = [
         "run": "evphmuwl", "create": "evphmuwl", "exec": "euw", "ls": "fn", "list": "fn", "ps": "fn", "inspect": "f", "logs": "n", "stop": "t",
         "restart": "t", "kill": "s", "export": "o", "events": "f", "image save": "o", "image load": "i", "registry login": "up",
-        "system info": "f",
+        "system info": "f", "system warm": "m",
     ]
 
     /// Long options without a value.
