@@ -1,3 +1,5 @@
+import ContainerProtocol
+
 /// How a volume keeps its files.
 public enum VolumeKind: String, Codable, Sendable, CaseIterable {
     /// An ext4 file system in a sparse file: a disk of one container's machine at a time.
@@ -59,5 +61,5 @@ enum VolumeFiles {
     /// the beginning of that.
     static let filling = "filling"
     /// It has what it got from an image, or had files before: from now on it is left as it is. `filling`, renamed.
-    static let used = "used"
+    static let used = ContainerFiles.usedVolume
 }
