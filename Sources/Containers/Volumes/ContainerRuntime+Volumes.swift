@@ -51,6 +51,15 @@ extension ContainerRuntime {
         }
     }
 
+    /// Where the files of a container's volumes are, by their names; those that are not there are left out.
+    public func volumePaths(_ record: ContainerRecord) async -> [String: String] {
+        let store = store
+        let paths = try? await BlockingWork.run { () throws(ContainerError) in
+            record.configuration.volumeMounts.compactMap(\.name).compactMap { try? store.volumes.volume($0) }.map { ($0.name, $0.path) }
+        }
+        return Dictionary(paths ?? []) { first, _ in first }
+    }
+
     /// Bytes of the host's disk that a volume takes.
     public func diskUsage(_ volume: ContainerVolume) async -> UInt64 {
         let volumes = store.volumes
