@@ -17,7 +17,7 @@ enum CommandWords {
     static let shortValues: [String: String] = [
         "run": "evphmuwl", "create": "evphmuwl", "exec": "euw", "ls": "fn", "list": "fn", "ps": "fn", "inspect": "f", "logs": "n", "stop": "t",
         "restart": "t", "kill": "s", "export": "o", "events": "f", "image save": "o", "image load": "i", "registry login": "up",
-        "system info": "f", "volume create": "ol", "volume ls": "f", "volume list": "f", "volume inspect": "f", "volume resize": "s",
+        "system info": "f", "volume create": "ol", "volume ls": "f", "volume inspect": "f", "volume resize": "s",
     ]
 
     /// Long options without a value.
