@@ -181,26 +181,27 @@ struct VolumeStoreTests {
         #expect(!second.isFilled && second.mark == nil)
     }
 
-    @Test("a disk is locked as machines lock theirs: by one that writes, or by several that read")
+    @Test("a disk is free for one that writes, or for several that read, as machines lock it")
     func locks() throws {
         let volume = try make("v", VolumeOptions(size: 16 << 20))
-        func canLock(isReadOnly: Bool = false) throws -> Bool {
-            let file = try volumes.lockedDisk(volume, isReadOnly: isReadOnly)
-            return file != nil
+        func free() throws -> [Bool] { [try volumes.isFree(volume, isReadOnly: false), try volumes.isFree(volume, isReadOnly: true)] }
+        #expect(try free() == [true, true])
+        let all = LockRange(first: 0, last: .max)
+        for (isWriter, expected) in [(true, [false, false]), (false, [false, true])] {
+            let machine = try FileDescriptor.open(volume.path, .readWrite)
+            #expect(try machine.tryLock(exclusive: isWriter))
+            #expect(try free() == expected)
+            let own = try volumes.lockDisk(volume)
+            let isLocked = own != nil
+            #expect(!isLocked)
+            try machine.unlock(all)
         }
-        // Each lock ends with its block.
         do {
-            let writer = try volumes.lockedDisk(volume)
-            let isHeld = writer != nil
-            #expect(try isHeld && !canLock() && !canLock(isReadOnly: true))
-            _ = consume writer
+            let own = try volumes.lockDisk(volume)
+            let isLocked = own != nil
+            #expect(try isLocked && free() == [false, false])
+            _ = consume own
         }
-        do {
-            let reader = try volumes.lockedDisk(volume, isReadOnly: true)
-            let isHeld = reader != nil
-            #expect(try isHeld && canLock(isReadOnly: true) && !canLock())
-            _ = consume reader
-        }
-        #expect(try canLock())
+        #expect(try free() == [true, true])
     }
 }

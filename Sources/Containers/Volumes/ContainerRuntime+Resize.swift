@@ -18,10 +18,10 @@ extension ContainerRuntime {
             guard size >= present else {
                 throw .invalid("volume \(name): size \(size), expected \(present) or more: volumes do not become smaller")
             }
-            if let disk = try store.volumes.lockedDisk(volume) {
+            if let disk = try store.volumes.lockDisk(volume) {
                 try onFile(volume.path) { () throws(Errno) in
-                    try disk.truncate(to: size)
-                    try disk.synchronize()
+                    try disk.file.truncate(to: size)
+                    try disk.file.synchronize()
                 }
             } else {
                 try growAttached(volume, to: size)

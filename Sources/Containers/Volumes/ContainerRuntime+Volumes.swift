@@ -165,7 +165,7 @@ extension ContainerRuntime {
         }
         for case (let index, .volume(let mount)) in record.configuration.mounts.enumerated() {
             guard let attachment = attachments[index], attachment.kind == .disk, let name = mount.name else { continue }
-            guard try store.volumes.lockedDisk(try store.volumes.volume(name), isReadOnly: attachment.isReadOnly) == nil else { continue }
+            guard try !store.volumes.isFree(try store.volumes.volume(name), isReadOnly: attachment.isReadOnly) else { continue }
             throw try inUse(name, by: store.holders(of: name, exceptBy: record.identifier).first?.name, of: record.name)
         }
         return attachments

@@ -69,15 +69,33 @@ extension VolumeStore {
         return try hasOtherUser(volume.name)
     }
 
-    /// The image of a disk, locked as a machine locks it; nil when a machine has it. The lock ends with the file.
+    fileprivate static let wholeDisk = LockRange(first: 0, last: .max)
+
+    /// Whether a machine could have the disk now. Takes no lock, which would be in the way of one.
     ///
     /// - Parameter isReadOnly: shared with others who only read.
-    func lockedDisk(_ volume: ContainerVolume, isReadOnly: Bool = false) throws(ContainerError) -> FileDescriptor? {
+    func isFree(_ volume: ContainerVolume, isReadOnly: Bool) throws(ContainerError) -> Bool {
         let path = volume.path
-        return try onFile(path) { () throws(Errno) -> FileDescriptor? in
-            let file = try FileDescriptor.open(path, isReadOnly ? .readOnly : .readWrite)
-            if try file.tryLock(exclusive: !isReadOnly) { return file }
-            return nil
+        return try onFile(path) { () throws(Errno) in
+            try FileDescriptor.open(path, .readOnly).conflict(Self.wholeDisk, isReadOnly ? .shared : .exclusive) == nil
+        }
+    }
+
+    /// The image of a disk, which no machine has meanwhile.
+    struct LockedDisk: ~Copyable {
+        let file: FileDescriptor
+
+        // Closing the file is not enough: see `ContainerStore.Hold`.
+        deinit { try? file.unlock(VolumeStore.wholeDisk) }
+    }
+
+    /// Locks the disk as a machine that writes does; nil when one has it.
+    func lockDisk(_ volume: ContainerVolume) throws(ContainerError) -> LockedDisk? {
+        let path = volume.path
+        return try onFile(path) { () throws(Errno) -> LockedDisk? in
+            let file = try FileDescriptor.open(path, .readWrite)
+            guard try file.tryLock(exclusive: true) else { return nil }
+            return LockedDisk(file: file)
         }
     }
 
