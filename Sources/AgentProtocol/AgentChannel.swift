@@ -7,7 +7,7 @@ import Wire
 /// little-endian, and as many bytes.
 public enum AgentChannel {
     /// Both sides are of one build; a template saved by another is noticed by this.
-    public static let version: UInt32 = 2
+    public static let version: UInt32 = 3
     /// AF_VSOCK port of the host for the one control connection.
     public static let controlPort: UInt32 = 1024
     /// AF_VSOCK port of the host for byte streams. The agent's first eight bytes on a connection are the stream's token, little-endian;

@@ -28,6 +28,7 @@ extension AgentMessage {
             case .kernelLog(let bytes):
                 encoder.encode(7 as UInt8)
                 encoder.encode(bytes)
+            case .progress: encoder.encode(8 as UInt8)
             }
         }
     }
@@ -46,6 +47,7 @@ extension AgentMessage {
             case 5: return .outOfMemory(count: try decoder.decode(UInt32.self))
             case 6: return .note(try decoder.decodeText())
             case 7: return .kernelLog(try decoder.decodeBytes(limit: AgentChannel.maximumKernelLog))
+            case 8: return .progress
             case let other: throw .invalidValue(offset: offset, found: UInt64(other))
             }
         }

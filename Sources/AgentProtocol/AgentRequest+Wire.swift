@@ -59,6 +59,10 @@ extension AgentRequest {
         case .shutDown(let syncs):
             encoder.encode(13 as UInt8)
             encoder.encode(syncs)
+        case .growDisk(let serial, let size):
+            encoder.encode(14 as UInt8)
+            encoder.encode(serial)
+            encoder.encode(size)
         }
     }
 
@@ -81,6 +85,7 @@ extension AgentRequest {
         case 11: self = .status(path: try decoder.decodePath())
         case 12: self = .setTime(try decoder.decode(UInt64.self))
         case 13: self = .shutDown(syncs: try decoder.decode(Bool.self))
+        case 14: self = .growDisk(serial: try decoder.decodePath(), size: try decoder.decode(UInt64.self))
         case let other: throw .invalidValue(offset: offset, found: UInt64(other))
         }
     }

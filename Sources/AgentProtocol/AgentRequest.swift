@@ -27,6 +27,9 @@ public enum AgentRequest: Equatable, Sendable {
     case status(path: String)
     /// Sets the guest's clock: nanoseconds since 1970.
     case setTime(UInt64)
+    /// The disk with this serial number, of a mount of the container's, has so many bytes now or will have them within seconds: its file system
+    /// grows to that, while it is used. One that is as large already stays as it is.
+    case growDisk(serial: String, size: UInt64)
     /// Ends all processes, syncs and unmounts, answers; then the machine may be killed at any moment. Without `syncs` nothing of what was written
     /// last need survive.
     case shutDown(syncs: Bool)
@@ -49,6 +52,8 @@ public enum AgentMessage: Equatable, Sendable {
     /// What the kernel has logged until the main process was started, once, for the console: printed there line by line it would hold
     /// up the boot. At most `AgentChannel.maximumKernelLog` bytes, the newest.
     case kernelLog([UInt8])
+    /// The container is still being set up: a volume gets what the image has, and that goes on. At most once in five seconds.
+    case progress
 }
 
 public enum AgentReply: Equatable, Sendable {

@@ -69,7 +69,7 @@ public struct SandboxConfiguration: Equatable, Sendable {
             case share(tag: String, name: String)
             /// Size in bytes (0: half of the memory) and mode of its root.
             case temporary(size: UInt64, mode: UInt16)
-            /// An ext4 file system on the disk with this serial number.
+            /// An ext4 file system on the disk with this serial number. One that is smaller than its disk grows first.
             case disk(String)
         }
 
@@ -79,7 +79,8 @@ public struct SandboxConfiguration: Equatable, Sendable {
         public var isReadOnly: Bool
         /// nosuid, nodev, noexec.
         public var flags: Flags
-        /// Whether an empty volume is first filled with what the image has at the destination.
+        /// Whether the volume first gets what the image has at the destination. Who asks for that knows that there is nothing in it, or the
+        /// beginning of just that, from an attempt that was cut short.
         public var copiesImage: Bool
 
         public struct Flags: OptionSet, Equatable, Sendable {

@@ -2,7 +2,7 @@ import AgentProtocol
 import Wire
 
 extension ContainerDescription {
-    private static let version: UInt32 = 1
+    private static let version: UInt32 = 2
 
     /// As bytes, for `svmm-vmm` of the same build.
     public var encoded: [UInt8] {
@@ -32,6 +32,7 @@ extension ContainerDescription {
         encoder.encode(eventLog)
         encoder.encode(cleanup) { $0.encode($1) }
         encoder.encode(isRemovedAtEnd)
+        encoder.encode(volumeMarks) { $0.encode($1) }
         return encoder.bytes
     }
 
@@ -55,6 +56,7 @@ extension ContainerDescription {
         eventLog = try decoder.decodeText()
         cleanup = try decoder.decodeTexts()
         isRemovedAtEnd = try decoder.decode(Bool.self)
+        volumeMarks = try decoder.decodeTexts()
         try decoder.finish()
     }
 

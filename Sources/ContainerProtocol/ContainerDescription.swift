@@ -29,6 +29,8 @@ public struct ContainerDescription: Equatable, Sendable {
     public var cleanup: [String]
     /// Whether the container is removed at its end (--rm): what it wrote last need not survive.
     public var isRemovedAtEnd: Bool
+    /// Files `filling` of volumes that get what the image has: renamed to `used`, beside them, when the container has been set up once.
+    public var volumeMarks: [String]
 
     public init(identifier: String, name: String, image: String, directory: String, socket: String, sandbox: SandboxConfiguration,
                 process: ProcessConfiguration, eventLog: String) {
@@ -47,6 +49,7 @@ public struct ContainerDescription: Equatable, Sendable {
         stopTimeout = 10
         cleanup = []
         isRemovedAtEnd = false
+        volumeMarks = []
     }
 }
 
@@ -110,4 +113,6 @@ public enum ContainerFiles {
     public static let monitor = "monitor.log"
     /// The disk with what the container has written.
     public static let writableDisk = "writable.ext4"
+    /// What a mark of `ContainerDescription.volumeMarks` is renamed to.
+    public static let usedVolume = "used"
 }

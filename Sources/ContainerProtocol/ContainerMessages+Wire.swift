@@ -48,6 +48,10 @@ extension ClientMessage {
             case .pathStatus(let path):
                 encoder.encode(18 as UInt8)
                 encoder.encode(path)
+            case .growDisk(let serial, let size):
+                encoder.encode(21 as UInt8)
+                encoder.encode(serial)
+                encoder.encode(size)
             }
         }
     }
@@ -83,6 +87,7 @@ extension ClientMessage {
         case 16: return .archive(path: try decoder.decodeText())
         case 17: return .extract(path: try decoder.decodeText())
         case 18: return .pathStatus(try decoder.decodeText())
+        case 21: return .growDisk(serial: try decoder.decodeText(), size: try decoder.decode(UInt64.self))
         case let other: throw .invalidValue(offset: offset, found: UInt64(other))
         }
     }

@@ -48,6 +48,8 @@ public enum ClientMessage: Equatable, Sendable {
     /// `input` messages, then `endOfInput`, which is answered by `done`.
     case extract(path: String)
     case pathStatus(String)
+    /// See `AgentRequest`; answered by `done`.
+    case growDisk(serial: String, size: UInt64)
 }
 
 /// Which streams a session carries. With a terminal, `output` is all of it.

@@ -1,6 +1,6 @@
-/// A directory of the host that the guest can mount by 9p.
+/// A directory of the host that the guest can mount by 9p; with a name, also a single regular file.
 public struct ShareDescription: Equatable, Sendable {
-    /// The directory.
+    /// The directory, or the file.
     public var path: String
     /// The 9p device's tag: what the guest mounts.
     public var tag: String

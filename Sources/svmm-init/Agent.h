@@ -289,4 +289,26 @@ static inline unsigned long agent_mount_flags(int fd)
     return fstatfs(fd, &status) == 0 ? (unsigned long)status.f_flags : 0;
 }
 
+/* Disks */
+
+/* Bytes of a block device; 0 when that cannot be said. */
+static inline uint64_t agent_device_size(int fd)
+{
+    uint64_t size = 0;
+    return ioctl(fd, _IOR(0x12, 114, size_t), &size) == 0 ? size : 0; /* BLKGETSIZE64 */
+}
+
+/* Grows the mounted ext4 file system that a file lies in to so many blocks (EXT4_IOC_RESIZE_FS, of fs/ext4/ext4.h). */
+static inline int agent_grow_ext4(int fd, uint64_t blocks) { return ioctl(fd, _IOW('f', 16, uint64_t), &blocks); }
+
+/* What an open file's file system has written in all of it. */
+static inline int agent_sync_file_system(int fd) { return (int)syscall(SYS_syncfs, fd); }
+
+/* Blocks of a file's file system that are free; 0 when that cannot be said. */
+static inline uint64_t agent_free_blocks(int fd)
+{
+    struct statfs status;
+    return fstatfs(fd, &status) == 0 ? (uint64_t)status.f_bfree : 0;
+}
+
 #endif

@@ -122,7 +122,7 @@ final class Agent {
         switch request {
         case .setUp(let configuration):
             guard sandbox == nil else { throw AgentFailure(.failed, "the container has been set up before") }
-            let new = try Sandbox(configuration)
+            let new = try Sandbox(configuration) { control.send(.progress) }
             sandbox = new
             if let events = new.cgroup.memoryEvents {
                 memory = Channel(owning: events, .memory, loop)
@@ -147,6 +147,10 @@ final class Agent {
         case .freeze(let isFrozen):
             try requireSandbox().cgroup.freeze(isFrozen)
             return .done
+        case .growDisk(let serial, let size):
+            let sandbox = try requireSandbox()
+            try startJob(number, sandbox) {() throws(AgentFailure) in try sandbox.growDisk(serial, to: size) }
+            return nil
         case .archive(let path, let stream):
             let sandbox = try requireSandbox()
             try startJob(number, sandbox) {() throws(AgentFailure) in try sandbox.archive(path, to: stream) }

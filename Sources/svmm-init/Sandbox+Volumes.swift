@@ -20,7 +20,8 @@ struct Volume {
 }
 
 extension Sandbox {
-    func mountVolumes() throws(AgentFailure) {
+    /// - Parameter progress: called from time to time while something that takes long goes on.
+    func mountVolumes(_ progress: () -> Void) throws(AgentFailure) {
         makeDirectory(Self.volumes)
         makeDirectory(Self.deviceShares)
         for (index, mount) in configuration.mounts.enumerated() {
@@ -28,7 +29,7 @@ extension Sandbox {
             if volume.isLate {
                 lateMounts.append(volume)
             } else {
-                try attach(volume)
+                try attach(volume, progress)
             }
         }
     }
@@ -46,7 +47,8 @@ extension Sandbox {
             try mountFileSystem("tmpfs", "tmpfs", on: place, 0, "mode=\(text(Digits.octal(UInt64(mode)))),size=\(size)", as: mount.destination)
         case .disk(let serial):
             makeDirectory(place)
-            try mountFileSystem("ext4", try disk(serial), on: place, 0, "", as: mount.destination)
+            try mountDisk(serial, on: place, as: mount.destination)
+            disks.append((serial, place))
         }
         return place
     }
@@ -63,7 +65,7 @@ extension Sandbox {
     }
 
     /// Shows a volume at its destination.
-    func attach(_ volume: Volume) throws(AgentFailure) {
+    func attach(_ volume: Volume, _ progress: () -> Void = {}) throws(AgentFailure) {
         let destination = volume.mount.destination
         var status = stat()
         guard stat(volume.source, &status) == 0 else {
@@ -74,64 +76,8 @@ extension Sandbox {
         guard place.isDirectory == isDirectory else {
             throw AgentFailure(.failed, "mount on `\(destination)`: \(isDirectory ? "a directory cannot lie over a file" : "a file cannot lie over a directory")")
         }
-        if volume.mount.copiesImage, isDirectory { try fill(volume, from: place) }
+        if volume.mount.copiesImage, isDirectory { try fill(volume, from: place, progress) }
         try bind(volume.source, on: place.name, as: destination)
         if volume.flags != 0 { try remountInside(destination, volume.flags) }
-    }
-
-    /// Gives a volume that has nothing in it what the image has at its place, the directory's owner and mode included.
-    private func fill(_ volume: Volume, from place: Resolver.Place) throws(AgentFailure) {
-        // mke2fs makes that in every file system.
-        let present = names(in: volume.source).filter { text($0) != "lost+found" }
-        guard present.isEmpty else { return }
-        let pipe: (read: Int32, write: Int32)
-        do throws(Errno) {
-            pipe = try makePipe()
-        } catch {
-            throw AgentFailure(.failed, "pipe: \(error.text)")
-        }
-        let source = CPath(place.path) { agent_open($0, O_RDONLY | O_DIRECTORY, 0) }
-        let target = agent_open(volume.source, O_RDONLY | O_DIRECTORY, 0)
-        defer { for file in [source, target] where file >= 0 { _ = close(file) } }
-        guard source >= 0, target >= 0 else {
-            _ = close(pipe.read)
-            _ = close(pipe.write)
-            throw AgentFailure(.failed, "copy to the volume on `\(volume.mount.destination)`: \(Errno.current.text)")
-        }
-        let writer = Self.copier {() throws(AgentFailure) in
-            _ = close(pipe.read)
-            var archiver = Archiver(to: pipe.write)
-            try archiver.addRoot(source)
-            try archiver.addContents(source)
-            try archiver.finish()
-        }
-        let reader = Self.copier {() throws(AgentFailure) in
-            _ = close(pipe.write)
-            var extractor = Extractor(pipe.read, into: target, changesRoot: true)
-            try extractor.run()
-        }
-        _ = close(pipe.read)
-        _ = close(pipe.write)
-        var ends: [Int32] = []
-        for child in [writer, reader] {
-            var status: Int32 = -1
-            let ended = retrying { Int(waitpid(child, &status, 0)) }
-            ends.append(child > 0 && ended > 0 ? agent_exit_status(status) : 1)
-        }
-        guard ends == [0, 0] else {
-            throw AgentFailure(.failed, "copy of `\(volume.mount.destination)` to the volume there failed")
-        }
-    }
-
-    private static func copier(_ work: () throws(AgentFailure) -> Void) -> Int32 {
-        let child = agent_clone(0, -1)
-        guard child == 0 else { return child }
-        do throws(AgentFailure) {
-            try work()
-        } catch {
-            log(error.text)
-            _exit(1)
-        }
-        _exit(0)
     }
 }

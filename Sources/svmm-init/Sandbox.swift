@@ -21,14 +21,15 @@ final class Sandbox {
     private(set) var root: Int32 = -1
     /// Shares' devices that are mounted, by their tags.
     var shares: [String] = []
-    /// Volumes prepared so far.
-    var volumeCount = 0
+    /// Disks that are mounted as volumes, by their serial numbers, and where.
+    var disks: [(serial: String, place: String)] = []
     /// Of `configuration.mounts`, those that only the first process can mount: they lie below what it mounts.
     var lateMounts: [Volume] = []
 
     var resolver: Resolver { Resolver(root: Self.container) }
 
-    init(_ configuration: SandboxConfiguration) throws(AgentFailure) {
+    /// - Parameter progress: called from time to time while something that takes long goes on.
+    init(_ configuration: SandboxConfiguration, _ progress: () -> Void) throws(AgentFailure) {
         self.configuration = configuration
         if configuration.time != 0 { _ = agent_set_clock(configuration.time) }
         guard configuration.seed.isEmpty || configuration.seed.withUnsafeBytes({ agent_reseed($0.baseAddress, $0.count) }) == 0 else {
@@ -41,7 +42,7 @@ final class Sandbox {
         try configureNetwork()
         try setKernelParameters()
         try mountFiles()
-        try mountVolumes()
+        try mountVolumes(progress)
         if configuration.root.isReadOnly {
             // Where the first process mounts there has to be something.
             _ = try resolver.find("/proc", making: .directory)

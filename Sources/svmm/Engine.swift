@@ -9,7 +9,7 @@ enum Engine {
 
     /// What the engine is called with as a first word; a test compares it with the engine's own commands. Not `ps`, which lists machines.
     static let words: Set<String> = [
-        "container", "containers", "image", "images", "registry", "system", "events",
+        "container", "containers", "image", "images", "registry", "system", "events", "volume", "volumes",
         "run", "create", "start", "stop", "restart", "kill", "rm", "delete", "remove", "exec", "attach", "logs", "ls", "list", "inspect",
         "wait", "cp", "top", "rename", "pause", "unpause", "export",
         "pull", "push", "rmi", "tag", "save", "load", "login", "logout", "info",
@@ -64,6 +64,11 @@ struct RegistryWord: EngineWord {
 
 struct SystemWord: EngineWord {
     static let configuration = CommandConfiguration(commandName: "system", abstract: "Show and tidy what svmm has on this machine.")
+}
+
+struct VolumeWord: EngineWord {
+    static let configuration = CommandConfiguration(
+        commandName: "volume", abstract: "Keep files that outlive the containers that use them.", aliases: ["volumes"])
 }
 
 struct EventsWord: EngineWord {

@@ -48,7 +48,7 @@ enum Samples {
         .start(ProcessConfiguration(arguments: [])), .execute(process: 7, process), .signal(process: 7, signal: 15),
         .resize(process: 7, .init(columns: .max, rows: 1)), .statistics, .processes, .freeze(true), .freeze(false),
         .archive(path: "/etc", stream: 1 << 40), .extract(path: "/", stream: 3), .status(path: "/x"), .setTime(.max),
-        .shutDown(syncs: true), .shutDown(syncs: false),
+        .shutDown(syncs: true), .shutDown(syncs: false), .growDisk(serial: "volume-0", size: 1 << 40),
     ]
 
     static let statistics: AgentStatistics = {
@@ -76,6 +76,6 @@ enum Samples {
         .reply(request: 2, .failed(AgentFailure(.commandNotFound, "no such thing"))), .reply(request: 3, .statistics(statistics)),
         .reply(request: 4, .processes([entry, entry])), .reply(request: .max, .processes([])),
         .reply(request: 5, .status(PathStatus(mode: 0o100644, size: .max, target: "x"))),
-        .exited(process: 7, status: 137, wasOutOfMemory: true), .stopping, .outOfMemory(count: 3), .note("a line"), .kernelLog(Array("[    0.1] words\n".utf8)),
+        .exited(process: 7, status: 137, wasOutOfMemory: true), .stopping, .outOfMemory(count: 3), .note("a line"), .kernelLog(Array("[    0.1] words\n".utf8)), .progress,
     ]
 }

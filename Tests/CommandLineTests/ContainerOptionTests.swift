@@ -53,8 +53,11 @@ struct ContainerOptionTests {
     @Test("what is wrong is refused, with its option and what was expected", arguments: [
         ["-p", "0:80"], ["-p", "80:"], ["-p", "65536:1"], ["-p", "1-3:1-2"], ["-p", "80/sctp"], ["-p", "a:1:1"], ["-p", "[::1]80:80"], ["-p", ":::"],
         ["-p", "999.1.1.1:1:1"], ["-p", "1.:1:1"], ["-p", "127.0.0.01:1:1"], ["-p", "[:::]:1:1"], ["-p", "[1:2:3:4:5:6:7:8:9]:1:1"], ["-p", "[12345::]:1:1"],
-        ["-v", "name:/b"], ["-v", "/a"], ["-v", "/a:b"], ["-v", "/a:/"], ["-v", "/a:/../b"], ["-v", "/a:/b:maybe"], ["-v", "/a:/b:ro:rw"], ["-v", ""],
-        ["--mount", "type=bind,destination=/b"], ["--mount", "type=volume,source=v,destination=/b"], ["--mount", "type=bind,source=/a"],
+        ["-v", ".name:/b"], ["-v", "a"], ["-v", "na me:/b"], ["-v", "v:/b:uidmap=squash"], ["-v", "/a:/b:nocopy"], ["-v", "/a:/b:uidmap=squash=-1"], ["-v", "/a:b"], ["-v", "/a:/"], ["-v", "/a:/../b"], ["-v", "/a:/b:maybe"], ["-v", "/a:/b:ro:rw"], ["-v", ""],
+        ["--mount", "type=bind,destination=/b"], ["--mount", "type=volume,source=/v,destination=/b"], ["--mount", "type=volume,source=v"],
+        ["--mount", "source=v,dst=/b,volume-opt=type=btrfs"], ["--mount", "source=v,dst=/b,volume-opt=size=1k"], ["--mount", "source=v,dst=/b,volume-opt"],
+        ["--mount", "source=v,dst=/b,volume-opt=type=9p,volume-opt=size=1g"], ["--mount", "source=v,dst=/b,tmpfs-size=1m"], ["--mount", "type=bind,source=/a"],
+        ["--mount", "type=bind,source=/a,destination=/b,volume-opt=type=9p"], ["--mount", "type=bind,source=/a,destination=/b,ro=perhaps"],
         ["--mount", "type=bind,source=/a,destination=/b,color=red"], ["--mount", "type=tmpfs,source=/a,destination=/b"], ["--mount", "type=bind,src=/a,source=/a,dst=/b"],
         ["--tmpfs", "b"], ["--tmpfs", "/b:size=x"], ["--tmpfs", "/b:mode=9"], ["--tmpfs", "/b:loud"],
         ["--network", "host"], ["--network", "mynet"], ["-m", "1m"], ["-m", "65g"], ["-m", "100000001"], ["-m", "x"], ["--cpus", "0"], ["--cpus", "1.5"], ["--cpus", "65"],
@@ -124,6 +127,43 @@ struct ContainerOptionTests {
     ] as [(String, ContainerMount)])
     func temporary(text: String, mount: ContainerMount) throws {
         #expect(try ContainerMount.parse(tmpfs: text) == mount)
+    }
+
+    @Test("volumes have names, places, and what a new one is to be", arguments: [
+        ("data:/b", VolumeMount(name: "data", destination: "/b")), ("/b//c", VolumeMount(name: nil, destination: "/b/c")),
+        ("data:/b:ro,nocopy,nosuid", VolumeMount(name: "data", destination: "/b", options: [.readOnly, .noSetID], copiesImage: false)),
+    ] as [(String, VolumeMount)])
+    func volumes(text: String, mount: VolumeMount) throws {
+        #expect(try ContainerMount.parse(volume: text) == .volume(mount))
+    }
+
+    @Test("mounts in words have types, volumes are the usual one", arguments: [
+        ("source=data,destination=/b", .volume(VolumeMount(name: "data", destination: "/b"))),
+        ("type=volume,target=/b", .volume(VolumeMount(name: nil, destination: "/b"))),
+        ("type=volume,src=v,dst=/b,ro,nocopy,volume-opt=type=9p",
+         .volume(VolumeMount(name: "v", destination: "/b", options: [.readOnly], copiesImage: false, creation: VolumeOptions(kind: .directory)))),
+        ("src=v,dst=/b,volume-opt=size=1g,readonly=false", .volume(VolumeMount(name: "v", destination: "/b", creation: VolumeOptions(size: 1 << 30)))),
+        ("type=bind,source=/a,destination=/b,readonly=1,uidmap=squash=7:8",
+         .bind(source: "/a", destination: "/b", options: [.readOnly], ownership: .squash(user: 7, group: 8))),
+        ("type=tmpfs,dst=/t,size=1m,mode=700,ro",
+         .temporary(destination: "/t", size: 1 << 20, mode: 0o700, options: [.readOnly, .noSetID, .noDevices, .noExecution])),
+    ] as [(String, ContainerMount)])
+    func mounts(text: String, mount: ContainerMount) throws {
+        #expect(try ContainerMount.parse(mount: text) == mount)
+    }
+
+    @Test("owners of a bind mount are as svmm boot --share has them", arguments: [
+        ("passthrough", .passthrough), ("mapped", .mapped), ("squash", .squash()), ("squash=5", .squash(user: 5, group: 5)),
+        ("squash=5:6", .squash(user: 5, group: 6)),
+    ] as [(String, MountOwnership)])
+    func owners(text: String, ownership: MountOwnership) throws {
+        #expect(try ContainerMount.parse(volume: "/a:/b:ro,uidmap=\(text)")
+            == .bind(source: "/a", destination: "/b", options: [.readOnly], ownership: ownership))
+    }
+
+    @Test("filters of volumes are KEY=VALUE", arguments: ["name", "color=red", "dangling=yes", "type=btrfs"])
+    func badVolumeFilter(text: String) {
+        #expect(throws: Expected.self) { try VolumeFilter([text]) }
     }
 
     @Test("files of variables have names, values, and lines that are none")

@@ -32,10 +32,22 @@ struct ConfigurationTests {
         #expect((made.memory, made.processors, made.sharedMemory) == (512 << 20, 2, 64 << 20))
         #expect(made.labels == ["a": "image", "b": "image"])
         #expect(made.volumes == ["/data", "/cache"])
+        #expect(made.mounts == [.volume(VolumeMount(name: nil, destination: "/data")), .volume(VolumeMount(name: nil, destination: "/cache"))])
         #expect(made.capabilities == Capabilities.defaults)
         #expect(made.limits == [ContainerLimit(name: "nofile", soft: 1 << 20, hard: 1 << 20)])
         let health = try #require(made.health)
         #expect(health == ContainerHealthCheck(command: ["/bin/sh", "-c", "check it"], interval: 5000, timeout: 30_000, startPeriod: 0, retries: 7))
+    }
+
+    @Test("volumes of an image have one spelling each, and lie below the root")
+    func imageVolumes() throws {
+        var image = image
+        image.volumes = ["/data/", "data", "/a//b/./c"]
+        #expect(try make(image: image).volumes == ["/data", "/a/b/c"])
+        for bad in ["/", "", "/a/../b"] {
+            image.volumes = [bad]
+            #expect(throws: ContainerError.self) { try make(image: image) }
+        }
     }
 
     @Test("a command takes the place of the image's, an entrypoint that of both", arguments: [
@@ -67,6 +79,7 @@ struct ConfigurationTests {
         #expect((made.stopSignal, made.network, made.address) == (10, ContainerNetwork.none, nil))
         #expect(made.labels == ["a": "image", "b": "user"])
         #expect(made.volumes == ["/cache"])
+        #expect(made.mounts.last == .volume(VolumeMount(name: nil, destination: "/cache")))
         #expect(made.health == nil)
         #expect(made.limits.count == 1)
     }

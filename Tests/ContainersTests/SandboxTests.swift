@@ -88,6 +88,35 @@ struct SandboxTests {
         #expect((machine.kernel, machine.initrd, machine.processorCount) == ("/k", "/a", 4))
     }
 
+    @Test("volumes are disks behind the container's own, or shares; what the server enforces, the guest is told as well")
+    func volumes() throws {
+        let record = try record {
+            $0.mounts = [
+                .bind(source: "/host/file", destination: "/etc/x", options: [], ownership: .squash(user: 5, group: 6)),
+                .volume(VolumeMount(name: "disk", destination: "/a", options: [.readOnly])),
+                .volume(VolumeMount(name: "shared", destination: "/b")), .volume(VolumeMount(name: "new", destination: "/c", options: [.readOnly])),
+            ]
+        }
+        let attachments = [
+            1: VolumeAttachment(kind: .disk, path: "/v/disk", isReadOnly: true, isFilled: false, mark: nil),
+            2: VolumeAttachment(kind: .directory, path: "/v/shared", isReadOnly: false, isFilled: true, mark: "/m"),
+            3: VolumeAttachment(kind: .disk, path: "/v/new", isReadOnly: false, isFilled: true, mark: "/n"),
+        ]
+        let sandbox = SandboxConfiguration(record, mac: mac, resolver: .none, time: 0, volumes: attachments)
+        #expect(sandbox.mounts == [
+            .init(.share(tag: "svmm", name: "v0"), at: "/etc/x"), .init(.disk("volume-1"), at: "/a", isReadOnly: true),
+            .init(.share(tag: "svmm", name: "v2"), at: "/b", copiesImage: true),
+            .init(.disk("volume-3"), at: "/c", isReadOnly: true, copiesImage: true),
+        ])
+        let machine = MachineDescription(record.configuration, paths: paths, programs: EnginePrograms(monitor: "", kernel: "/k", agent: "/a"), rootDisk: "/r", mac: mac,
+                                         volumes: attachments)
+        #expect(machine.disks.dropFirst(2).map(\.path) == ["/v/disk", "/v/new"])
+        #expect(machine.disks.dropFirst(2).map(\.readOnly) == [true, false])
+        #expect(machine.disks.dropFirst(2).map(\.serial) == ["volume-1", "volume-3"])
+        #expect(machine.shares.map(\.path) == ["/host/file", "/v/shared"])
+        #expect(machine.shares.first?.ownership == .squash(user: 5, group: 6))
+    }
+
     @Test("published ports and host-gateway are the user network's")
     func network() throws {
         let record = try record {

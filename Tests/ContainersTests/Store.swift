@@ -2,6 +2,8 @@
 import ContainerProtocol
 import Glibc
 import LinuxSystem
+import Synchronization
+import Testing
 
 /// A store of its own for one test, with a fake monitor; removed at the end.
 final class TestStore: Sendable {
@@ -44,9 +46,11 @@ final class TestStore: Sendable {
 struct FakeImages: ContainerImages {
     func disk(root: String) -> String? { root == "gone" ? nil : "/dev/null" }
 
-    func makeWritableDisk(at path: String) throws(ContainerError) {
+    func makeWritableDisk(at path: String) throws(ContainerError) { try makeWritableDisk(at: path, size: 0) }
+
+    func makeWritableDisk(at path: String, size: UInt64) throws(ContainerError) {
         do throws(Errno) {
-            _ = try FileDescriptor.open(path, [.writeOnly, .create, .exclusive])
+            try FileDescriptor.open(path, [.writeOnly, .create, .exclusive]).truncate(to: size)
         } catch {
             throw ContainerError(.failed, "\(path): \(error)")
         }
@@ -78,4 +82,19 @@ enum Programs {
     }()
 
     static let monitor = folder + "/svmm-fake-monitor"
+}
+
+/// Calls `body` on so many threads at the same time, with their numbers, and waits for all.
+func inParallel(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) throws {
+    let failures = Mutex<[String]>([])
+    let remaining = Atomic<Int>(count)
+    let done = Gate()
+    for index in 0..<count {
+        _ = try Thread(name: "test") {
+            do { try body(index) } catch { failures.withLock { $0.append("\(error)") } }
+            if remaining.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { done.open() }
+        }
+    }
+    done.wait()
+    #expect(failures.withLock { $0 } == [])
 }

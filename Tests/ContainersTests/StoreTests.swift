@@ -168,18 +168,4 @@ struct StoreTests {
     private func setVersion(_ path: String, _ version: Int) throws {
         try StoreVersion.set(path, version)
     }
-
-    private func inParallel(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) throws {
-        let failures = Mutex<[String]>([])
-        let remaining = Atomic<Int>(count)
-        let done = Gate()
-        for index in 0..<count {
-            _ = try Thread(name: "test") {
-                do { try body(index) } catch { failures.withLock { $0.append("\(error)") } }
-                if remaining.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { done.open() }
-            }
-        }
-        done.wait()
-        #expect(failures.withLock { $0 } == [])
-    }
 }

@@ -2,6 +2,7 @@ import AgentProtocol
 import ContainerProtocol
 import Glibc
 import LinuxSystem
+import MachineProtocol
 import Synchronization
 
 /// The monitor of one container: a thread for each client, and a lock around everything.
@@ -11,6 +12,17 @@ final class FakeMonitor: Sendable {
     private let lock: FileDescriptor
     private let state: Mutex<State>
     private let ended = Gate()
+    /// Of volumes, locked as the real one does for as long as it lives.
+    private let disks: [Disk]
+
+    private final class Disk: Sendable {
+        let file: FileDescriptor
+
+        init(_ disk: DiskDescription) throws {
+            file = try FileDescriptor.open(disk.path, disk.readOnly ? .readOnly : .readWrite)
+            guard try file.tryLock(exclusive: !disk.readOnly) else { throw Errno.busy }
+        }
+    }
 
     private struct State {
         var status: ContainerStatus
@@ -27,6 +39,7 @@ final class FakeMonitor: Sendable {
         setCloseOnExec(arguments.lock)
         setCloseOnExec(arguments.client)
         lock = FileDescriptor(owning: arguments.lock)
+        disks = try arguments.machine.disks.dropFirst(2).map { try Disk($0) }
         state = Mutex(State(status: ContainerStatus(state: .starting, processIdentifier: CurrentProcess.identifier)))
         try makeDirectories(stateDirectory, permissions: 0o700)
         writeStatus()
@@ -108,6 +121,7 @@ final class FakeMonitor: Sendable {
                                                  command: container.process.arguments.joined(separator: " "))]))
         case .status: client.send(.status(state.withLock { $0.status }))
         case .rename: client.send(.done)
+        case .growDisk: client.send(.done)
         case .archive, .extract, .pathStatus: client.send(.failed(status: 125, "not in the fake monitor"))
         }
     }
@@ -127,6 +141,7 @@ final class FakeMonitor: Sendable {
             return ended.open()
         case .runs: break
         }
+        for mark in container.volumeMarks { try? renameFile(mark, to: (mark.lastIndex(of: "/").map { String(mark[...$0]) } ?? "") + ContainerFiles.usedVolume) }
         state.withLock { state in
             state.hasStarted = true
             state.status.state = .running

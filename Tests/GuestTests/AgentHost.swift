@@ -139,6 +139,7 @@ final class AgentHost {
         case .outOfMemory(let count): outOfMemoryCount = count
         case .note(let text): notes.append(text)
         case .kernelLog(let bytes): kernelLog = String(decoding: bytes, as: UTF8.self)
+        case .progress: break
         }
     }
 

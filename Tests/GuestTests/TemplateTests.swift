@@ -53,7 +53,7 @@ extension LinuxGuests {
             let path = "\(templates)/\(name)/\(file)"
             try FileDescriptor.open(path, .readWrite).truncate(to: 1000)
             try Container.background(Self.kind, running: ["sleep", "1000"]) { container throws in
-                let log = String(decoding: contents(ofSmallFile: "\(Container.root)/store/containers/\(try Container.command("inspect", "--format", "{{.ID}}", container).dropLast())/monitor.log") ?? [], as: UTF8.self)
+                let log = String(decoding: contents(ofSmallFile: "\(Container.root)/store/containers/\(try Container.command("inspect", "--format", "{{.Id}}", container).dropLast())/monitor.log") ?? [], as: UTF8.self)
                 #expect(log.contains("it is removed, and the machine boots"), "\(log)")
             }
             // Made by that one? Only a machine that was to boot from the begin makes one.

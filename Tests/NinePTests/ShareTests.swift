@@ -134,7 +134,10 @@ struct ShareTests {
         }
         try tree.file(tree.inside("file"))
         #expect(throws: ShareError.open(path: "/none", .noEntry)) { try add("x", "/none") }
-        #expect(throws: ShareError.notDirectory(path: tree.inside("file"))) { try add("x", tree.inside("file")) }
+        #expect(throws: ShareError.kind(path: "/dev/null")) { try add("x", "/dev/null") }
+        #expect(throws: ShareError.notDirectory(path: tree.inside("file"))) {
+            try NinePServer(share: Share(name: "x", path: tree.inside("file"), ownership: .passthrough))
+        }
         for name in ["", ".", "..", "a/b", String(repeating: "x", count: 256)] {
             #expect(throws: ShareError.name(name)) { try add(name, tree.share) }
         }

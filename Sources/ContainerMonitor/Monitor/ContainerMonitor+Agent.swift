@@ -36,6 +36,12 @@ extension ContainerMonitor {
         case .note(let text):
             if let line = notes.take(Text.line(text)) { Self.note("agent: \(line)") }
         case .kernelLog(let bytes): machine?.printOnConsole(bytes)
+        case .progress:
+            // Of no other step, and not of the next one, for which that is waited for.
+            switch phase {
+            case .settingUp, .starting: if !isSetUp { limitStep() }
+            default: break
+            }
         }
     }
 
@@ -64,6 +70,7 @@ extension ContainerMonitor {
             guard phase.isBeforeStart else { return }
             if let failure { return cannotStart(failure) }
             isSetUp = true
+            noteFilledVolumes()
             guard case .settingUp = phase else { return limitStep() }
             timers.cancel(&patience)
             phase = .ready
@@ -71,6 +78,22 @@ extension ContainerMonitor {
         }
         // Requests are served in their order: this one need not wait for the answer.
         startIfWanted()
+    }
+
+    /// The volumes have what the image has: they are left as they are from now on, by the next machine, too.
+    private func noteFilledVolumes() {
+        for index in container.sandbox.mounts.indices { container.sandbox.mounts[index].copiesImage = false }
+        for mark in container.volumeMarks {
+            let folder = mark.lastIndex(of: "/").map { mark[...$0] } ?? ""
+            do throws(Errno) {
+                // Takes no room on the disk.
+                try renameFile(mark, to: folder + ContainerFiles.usedVolume)
+            } catch {
+                // Another container that uses the volume has.
+                if error != .noEntry { Self.note("\(mark) cannot be renamed, its volume will be filled from the image again: \(error)") }
+            }
+        }
+        container.volumeMarks = []
     }
 
     /// Begins the time that the agent has for the next step to the main process's start.

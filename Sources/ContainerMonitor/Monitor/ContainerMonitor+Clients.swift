@@ -121,6 +121,7 @@ extension ContainerMonitor: ClientHandler {
         case .archive(let path): archive(path, for: client)
         case .extract(let path): extract(path, for: client)
         case .pathStatus(let path): askForStatus(of: path, client)
+        case .growDisk(let serial, let size): query(.growDisk(serial: serial, size: size), for: client) { if case .done = $0 { .done } else { nil } }
         }
     }
 
@@ -256,7 +257,7 @@ extension ClientMessage {
     fileprivate var isRequest: Bool {
         switch self {
         case .input, .endOfInput, .resize, .signal, .stop, .promiseCleanup: false
-        case .attach, .detach, .execute, .wait, .pause, .statistics, .processes, .status, .rename, .archive, .extract, .pathStatus: true
+        case .attach, .detach, .execute, .wait, .pause, .statistics, .processes, .status, .rename, .archive, .extract, .pathStatus, .growDisk: true
         }
     }
 }

@@ -41,7 +41,8 @@ public final class ContainerMonitor {
         var hasRun = true
     }
 
-    let container: ContainerDescription
+    /// Changes once: see `noteFilledVolumes`.
+    var container: ContainerDescription
     let loop: EventLoop
     let timers: Timers
     let directory: ContainerDirectory

@@ -13,7 +13,8 @@ public struct ContainerConfiguration: Codable, Sendable, Equatable {
     public var hasInit: Bool
     public var isRootReadOnly: Bool
     public var mounts: [ContainerMount]
-    /// Directories that the image wants as volumes: they are part of the container's own writable layer.
+    /// Directories that the image wants as volumes, and that no mount of the user's is for: each is an anonymous volume among the mounts.
+    /// Of a container from before there were any, they are part of its own writable layer.
     public var volumes: [String]
     public var network: ContainerNetwork
     public var ports: [ContainerPort]

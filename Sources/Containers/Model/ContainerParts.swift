@@ -1,15 +1,28 @@
 /// Something of the host or of the guest's memory that is seen in a container.
 public enum ContainerMount: Codable, Sendable, Equatable {
-    /// A directory of the host, by 9p.
-    case bind(source: String, destination: String, options: MountOptions)
+    /// A directory or a regular file of the host, by 9p; `ownership` nil: as the host's user is.
+    case bind(source: String, destination: String, options: MountOptions, ownership: MountOwnership? = nil)
+    /// A volume of the store.
+    case volume(VolumeMount)
     /// A file system in the guest's memory. Bytes (0: half of the memory), and the mode of its root.
     case temporary(destination: String, size: UInt64, mode: UInt16, options: MountOptions)
 
     public var destination: String {
         switch self {
-        case .bind(_, let destination, _), .temporary(let destination, _, _, _): destination
+        case .bind(_, let destination, _, _), .temporary(let destination, _, _, _): destination
+        case .volume(let mount): mount.destination
         }
     }
+}
+
+/// Who owns the files of a bind mount, as the container sees it and as the host keeps it.
+public enum MountOwnership: Codable, Sendable, Equatable {
+    /// As they are on the host: what root's containers get by themselves.
+    case passthrough
+    /// The container's owners and modes are kept beside the files, in an extended attribute.
+    case mapped
+    /// Everything belongs to this user and group, or to whoever asks: what the containers of other users get by themselves.
+    case squash(user: UInt32? = nil, group: UInt32? = nil)
 }
 
 public struct MountOptions: OptionSet, Codable, Sendable, Equatable {

@@ -52,4 +52,6 @@ public protocol ContainerImages: Sendable {
     func disk(root: String) -> String?
     /// Makes a sparse disk image at the path with an empty file system for what a container writes.
     func makeWritableDisk(at path: String) throws(ContainerError)
+    /// The same of so many bytes, a multiple of 4096 in `ContainerVolume.sizes`, for a volume.
+    func makeWritableDisk(at path: String, size: UInt64) throws(ContainerError)
 }

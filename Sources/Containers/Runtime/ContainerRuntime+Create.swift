@@ -38,11 +38,19 @@ extension ContainerRuntime {
             try onFile(paths.directory) { () throws(Errno) in try makeDirectory(paths.directory, permissions: 0o700) }
             let hold = try store.hold(record.identifier)
             try images.makeWritableDisk(at: paths.writableDisk)
-            try insertRow(&record, hasName: hasName, isBeingRun: isBeingRun)
+            // Until the container is known none of its volumes is removed.
+            if record.configuration.volumeMounts.isEmpty {
+                try insertRow(&record, hasName: hasName, isBeingRun: isBeingRun)
+            } else {
+                let volumes = try store.volumes.lock()
+                try makeVolumes(of: &record, paths, volumes)
+                try insertRow(&record, hasName: hasName, isBeingRun: isBeingRun)
+            }
             try? creation.unlock()
             store.note(.create, record)
             return Made(record: record, hold: hold)
         } catch {
+            try? store.removeListedVolumes(paths)
             try? removeTree(paths.directory)
             throw error
         }
@@ -62,9 +70,9 @@ extension ContainerRuntime {
         }
     }
 
-    /// What is wrong with a directory is said before anything is made.
+    /// What is wrong with a directory or a file of the host is said before anything is made.
     static func checkSources(_ mounts: [ContainerMount]) throws(ContainerError) {
-        for case .bind(let source, let destination, _) in mounts {
+        for case .bind(let source, let destination, _, _) in mounts {
             guard source.hasPrefix("/") else { throw .invalid("--volume \(source):\(destination): expected an absolute path of the host") }
             let status: FileStatus
             do throws(Errno) {
@@ -72,8 +80,8 @@ extension ContainerRuntime {
             } catch {
                 throw .invalid("--volume \(source):\(destination): \(source): \(error)")
             }
-            guard status.kind == .directory else {
-                throw .invalid("--volume \(source):\(destination): expected a directory; single files cannot be shared in this version, mount the directory that they are in")
+            guard status.kind == .directory || status.kind == .regular else {
+                throw .invalid("--volume \(source):\(destination): expected a directory or a regular file, found something else")
             }
         }
     }

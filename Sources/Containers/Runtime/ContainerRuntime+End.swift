@@ -80,8 +80,10 @@ extension ContainerRuntime {
 
     /// Removes a container, also one whose record is damaged.
     ///
-    /// - Parameter isForced: also one that runs: its machine is ended at once.
-    public func remove(_ container: String, isForced: Bool = false) async throws(ContainerError) {
+    /// - Parameters:
+    ///   - isForced: also one that runs: its machine is ended at once.
+    ///   - withVolumes: with its anonymous volumes; those of a temporary container go with it in any case.
+    public func remove(_ container: String, isForced: Bool = false, withVolumes: Bool = false) async throws(ContainerError) {
         try await BlockingWork.run { () throws(ContainerError) in
             let container = try store.database.identity(container)
             let hold: ContainerStore.Hold
@@ -99,7 +101,7 @@ extension ContainerRuntime {
             // The event says of a damaged one nothing that would be right.
             let record = try? store.database.record(container.identifier)
             _ = try? store.settledStatusOfStopped(container.identifier, hold)
-            try store.remove(container.identifier, hold)
+            try store.remove(container.identifier, hold, withVolumes: withVolumes || record?.isTemporary == true)
             try? lock.unlock()
             if let record { store.note(.remove, record) }
         }
@@ -120,7 +122,7 @@ extension ContainerRuntime {
             try store.waitForMonitor(hold)
             // Where it was killed.
             _ = try? store.settledStatusOfStopped(container.identifier, hold)
-            try store.remove(container.identifier, hold)
+            try store.remove(container.identifier, hold, withVolumes: true)
             store.note(.remove, container)
         }
     }

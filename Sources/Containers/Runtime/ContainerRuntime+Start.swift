@@ -104,11 +104,13 @@ extension ContainerRuntime {
 
         let programs = if let given = self.programs { given } else { try EnginePrograms.find(kernel: configuration.kernel) }
         let mac = NetworkDescription.mac(machine: record.identifier, index: 0)
+        let volumes = try attachVolumes(of: record)
         let sandbox = SandboxConfiguration(record, mac: mac, resolver: configuration.network == .none ? .none : .host(),
-                                           time: Clock.realTimeNanoseconds())
-        var machine = MachineDescription(configuration, paths: paths, programs: programs, rootDisk: disk, mac: mac)
+                                           time: Clock.realTimeNanoseconds(), volumes: volumes)
+        var machine = MachineDescription(configuration, paths: paths, programs: programs, rootDisk: disk, mac: mac, volumes: volumes)
         if configuration.isCold != true { MachineTemplates(store: store.root).apply(to: &machine, monitor: programs.monitor) }
         var container = ContainerDescription(record, paths: paths, sandbox: sandbox, terminal: options.terminal, eventLog: store.events)
+        container.volumeMarks = volumes.values.compactMap(\.mark).sorted()
         container.isRemovedAtEnd = record.isTemporary
         if record.isTemporary { container.cleanup = try Self.cleanupCommand(record, root: store.root) }
         return try MonitorProcess.start(programs.monitor, machine: machine, container: container, lock: lock, paths: paths)
@@ -140,7 +142,7 @@ extension ContainerRuntime {
     private func removeFailed(_ record: ContainerRecord) throws(ContainerError) {
         let hold = try store.hold(record.identifier)
         try store.waitForMonitor(hold)
-        try store.remove(record.identifier, hold)
+        try store.remove(record.identifier, hold, withVolumes: true)
         store.note(.remove, record)
     }
 }

@@ -16,9 +16,11 @@ public struct StoredImages: ContainerImages {
         return (try? store.existingRootImage(identifier))?.path
     }
 
-    public func makeWritableDisk(at path: String) throws(ContainerError) {
+    public func makeWritableDisk(at path: String) throws(ContainerError) { try makeWritableDisk(at: path, size: Self.writableSize) }
+
+    public func makeWritableDisk(at path: String, size: UInt64) throws(ContainerError) {
         do throws(ImageError) {
-            try WritableLayer.make(at: path, size: Self.writableSize, store: store)
+            try WritableLayer.make(at: path, size: size, store: store)
         } catch {
             throw .failed("\(error)")
         }

@@ -24,9 +24,9 @@ extension ContainerConfiguration {
         }
         (hasInput, hasTerminal, hasInit) = (request.hasInput, request.hasTerminal, request.hasInit)
         isRootReadOnly = request.isRootReadOnly
-        mounts = request.mounts
+        volumes = try Self.volumes(image, request)
+        mounts = request.mounts + volumes.map { .volume(VolumeMount(name: nil, destination: $0)) }
         try Self.check(mounts)
-        volumes = image.volumes.filter { volume in !request.mounts.contains { $0.destination == volume } }
 
         network = if let network = request.network { network } else { try host.defaultNetwork(for: request) }
         ports = request.ports
@@ -97,6 +97,21 @@ extension ContainerConfiguration {
             guard path.split(separator: "/").count > 0 else { throw .invalid("mount at /: expected a directory below the root") }
             guard seen.insert(path).inserted else { throw .invalid("mount at \(path): given twice, expected one mount for each directory") }
         }
+    }
+
+    /// The directories that the image wants as volumes, and that the user has nothing else for.
+    private static func volumes(_ image: ImageSettings, _ request: ContainerRequest) throws(ContainerError) -> [String] {
+        var volumes: [String] = []
+        for path in image.volumes {
+            let components = path.split(separator: "/").filter { $0 != "." }
+            guard !components.isEmpty, !components.contains("..") else {
+                throw .invalid("\(request.image): the image wants a volume at '\(path)', expected a directory below / without .. in its path")
+            }
+            let destination = "/" + components.joined(separator: "/")
+            let isTaken = request.mounts.contains { $0.destination == destination } || volumes.contains(destination)
+            if !isTaken { volumes.append(destination) }
+        }
+        return volumes
     }
 
     private static func check(_ ports: [ContainerPort]) throws(ContainerError) {

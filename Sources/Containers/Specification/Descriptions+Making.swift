@@ -1,5 +1,6 @@
 import AgentProtocol
 import ContainerProtocol
+import LinuxSystem
 import MachineProtocol
 
 extension ProcessConfiguration {
@@ -49,16 +50,32 @@ extension MachineDescription {
     private static let parameters = "quiet percpu_alloc=page"
 
     /// The machine of a container.
-    init(_ configuration: ContainerConfiguration, paths: ContainerPaths, programs: EnginePrograms, rootDisk: String, mac: [UInt8]) {
+    ///
+    /// - Parameter volumes: by their places among the mounts.
+    init(_ configuration: ContainerConfiguration, paths: ContainerPaths, programs: EnginePrograms, rootDisk: String, mac: [UInt8],
+         volumes: [Int: VolumeAttachment] = [:]) {
         self.init(kernel: configuration.kernel ?? programs.kernel, initrd: programs.agent, commandLine: Self.parameters)
         disks = [
             DiskDescription(path: rootDisk, readOnly: true, serial: SandboxConfiguration.Devices.image),
             DiskDescription(path: paths.writableDisk, serial: SandboxConfiguration.Devices.writable),
         ]
+        for (index, volume) in volumes.sorted(by: { $0.key < $1.key }) where volume.kind == .disk {
+            disks.append(DiskDescription(path: volume.path, readOnly: volume.isReadOnly, serial: SandboxConfiguration.Devices.volume(index)))
+        }
         shares = configuration.mounts.enumerated().compactMap { index, mount in
-            guard case .bind(let source, _, let options) = mount else { return nil }
-            return ShareDescription(path: source, tag: SandboxConfiguration.Devices.shares,
-                                    name: SandboxConfiguration.Devices.share(index), readOnly: options.contains(.readOnly))
+            let (tag, name) = (SandboxConfiguration.Devices.shares, SandboxConfiguration.Devices.share(index))
+            switch mount {
+            case .bind(let source, _, let options, let ownership):
+                return ShareDescription(path: source, tag: tag, name: name, readOnly: options.contains(.readOnly),
+                                        ownership: ownership.map { ShareOwnership($0) } ?? .automatic)
+            case .volume:
+                guard let volume = volumes[index], volume.kind == .directory else { return nil }
+                // Nobody else has a word in whose its files are: they are kept as the container's users see them, also where this user may
+                // not give files away.
+                return ShareDescription(path: volume.path, tag: tag, name: name, readOnly: volume.isReadOnly,
+                                        ownership: CurrentProcess.user == 0 ? .passthrough : .mapped)
+            case .temporary: return nil
+            }
         }
         vsock = VsockDescription()
         stateDirectory = paths.runDirectory
@@ -79,5 +96,15 @@ extension MachineDescription {
                                                  resolver: UserNetworkPlan.resolver)
             })
         interfaces = [NetworkDescription(.user(user), mac: mac)]
+    }
+}
+
+extension ShareOwnership {
+    init(_ ownership: MountOwnership) {
+        self = switch ownership {
+        case .passthrough: .passthrough
+        case .mapped: .mapped
+        case .squash(let user, let group): .squash(user: user, group: group)
+        }
     }
 }

@@ -8,6 +8,9 @@ extension SandboxConfiguration {
         static let shares = "svmm"
 
         static func share(_ index: Int) -> String { "v\(index)" }
+
+        /// Of a volume's disk, by the place of its mount.
+        static func volume(_ index: Int) -> String { "volume-\(index)" }
     }
 
     /// What a container finds around it.
@@ -15,12 +18,13 @@ extension SandboxConfiguration {
     /// - Parameters:
     ///   - mac: of its interface, if it has one.
     ///   - time: nanoseconds since 1970.
-    init(_ record: ContainerRecord, mac: [UInt8], resolver: ResolverConfiguration, time: UInt64) {
+    ///   - volumes: by their places among the mounts.
+    init(_ record: ContainerRecord, mac: [UInt8], resolver: ResolverConfiguration, time: UInt64, volumes: [Int: VolumeAttachment] = [:]) {
         let configuration = record.configuration
         let names = configuration.hostname.split(separator: ".", maxSplits: 1)
         self.init(hostname: names.first.map(String.init) ?? configuration.hostname,
                   root: RootConfiguration(imageDisk: Devices.image, writableDisk: Devices.writable, isReadOnly: configuration.isRootReadOnly))
-        mounts = configuration.mounts.enumerated().map { index, mount in Mount(mount, index: index) }
+        mounts = configuration.mounts.enumerated().compactMap { index, mount in Mount(mount, index: index, volumes[index]) }
         sharedMemorySize = configuration.sharedMemory
         files = [
             File(path: "/etc/hosts", contents: Array(HostFiles.hosts(record).utf8)),
@@ -58,11 +62,16 @@ extension SandboxConfiguration {
 }
 
 extension SandboxConfiguration.Mount {
-    fileprivate init(_ mount: ContainerMount, index: Int) {
+    /// nil for a volume that there is no attachment of.
+    fileprivate init?(_ mount: ContainerMount, index: Int, _ volume: VolumeAttachment?) {
+        let share = Source.share(tag: SandboxConfiguration.Devices.shares, name: SandboxConfiguration.Devices.share(index))
         switch mount {
-        case .bind(_, let destination, let options):
-            self.init(.share(tag: SandboxConfiguration.Devices.shares, name: SandboxConfiguration.Devices.share(index)), at: destination,
-                      isReadOnly: options.contains(.readOnly), flags: Flags(options))
+        case .bind(_, let destination, let options, _):
+            self.init(share, at: destination, isReadOnly: options.contains(.readOnly), flags: Flags(options))
+        case .volume(let mount):
+            guard let volume else { return nil }
+            self.init(volume.kind == .disk ? .disk(SandboxConfiguration.Devices.volume(index)) : share, at: mount.destination,
+                      isReadOnly: mount.options.contains(.readOnly), flags: Flags(mount.options), copiesImage: volume.isFilled)
         case .temporary(let destination, let size, let mode, let options):
             self.init(.temporary(size: size, mode: mode), at: destination, isReadOnly: options.contains(.readOnly), flags: Flags(options))
         }

@@ -14,6 +14,8 @@ struct ContainerPaths: Sendable {
     var console: String { directory + "/" + ContainerFiles.console }
     var monitorLog: String { directory + "/" + ContainerFiles.monitor }
     var writableDisk: String { directory + "/" + ContainerFiles.writableDisk }
+    /// The names of the anonymous volumes that go with the container, one a line.
+    var volumes: String { directory + "/volumes" }
     var socket: String { runDirectory + "/container.sock" }
     /// The longest name in the run directory: the guest's streams arrive there.
     var longestSocket: String { runDirectory + "/" + StateFiles.vsock + "_1025" }

@@ -10,6 +10,7 @@ extension ContainerStore {
         try repairRunning(known)
         try repairCares()
         try collectLeftovers(known)
+        try volumes.sweep()
         try noteBoot(known)
     }
 
@@ -36,7 +37,7 @@ extension ContainerStore {
             try withStopped(identifier) { hold throws(ContainerError) in
                 let status = try settledStatusOfStopped(identifier, hold)
                 guard status == nil ? care.contains(.beingRun) : care.contains(.temporary) else { return }
-                try remove(identifier, hold)
+                try remove(identifier, hold, withVolumes: true)
             }
         }
     }
@@ -55,13 +56,12 @@ extension ContainerStore {
         let found = Set(try onFile(folder) { () throws(Errno) in try names(inDirectory: folder) })
         for name in found.subtracting(now) where ContainerIdentifier.isWhole(name) {
             let path = folder + "/" + name
-            try onFile(path) { () throws(Errno) in
-                // A file, or a link, is none of ours.
-                guard let directory = try? FileDescriptor.open(path, [.readOnly, .directory, .noFollow]) else { return }
-                // Somebody removes it already.
-                guard try directory.tryLock(shared: false) else { return }
-                try removeTree(path)
-            }
+            // A file, or a link, is none of ours.
+            guard let directory = try? FileDescriptor.open(path, [.readOnly, .directory, .noFollow]) else { continue }
+            // Somebody removes it already.
+            guard try onFile(path, { () throws(Errno) in try directory.tryLock(shared: false) }) else { continue }
+            try removeListedVolumes(paths(name))
+            try onFile(path) { () throws(Errno) in try removeTree(path) }
         }
         for identifier in now.subtracting(found) { try database.delete(identifier) }
         try? file.unlock()

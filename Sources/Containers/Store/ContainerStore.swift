@@ -7,12 +7,13 @@ import LinuxSystem
 /// Locks, in this order: `creation` of the store, shared by those who make containers, alone for whoever removes what the killed ones of
 /// them have left; a container's directory (flock), by whoever changes the container; the file `lock` in it, by the container's monitor
 /// for as long as it lives. The last is only tried, unless the monitor is known to be about to end, and only by who holds the one
-/// before it.
+/// before it. Locks of volumes: see `VolumeStore`.
 final class ContainerStore: Sendable {
     let root: String
     let database: ContainerDatabase
     /// Where the run directories are.
     let runtime: String
+    let volumes: VolumeStore
 
     /// - Parameters:
     ///   - root: absolute; made if it is missing.
@@ -20,6 +21,7 @@ final class ContainerStore: Sendable {
     init(root: String, runtime: String) throws(ContainerError) {
         self.root = root
         self.runtime = runtime
+        volumes = VolumeStore(store: root)
         let folder = root + "/containers"
         // The usual case costs one call.
         if (try? fileStatus(at: folder))?.kind != .directory {
@@ -214,9 +216,14 @@ final class ContainerStore: Sendable {
     // MARK: Removal
 
     /// Takes a container out of the store. The caller has the monitor's lock.
-    func remove(_ identifier: String, _ hold: borrowing Hold) throws(ContainerError) {
+    ///
+    /// - Parameter withVolumes: with its anonymous volumes.
+    func remove(_ identifier: String, _ hold: borrowing Hold, withVolumes: Bool) throws(ContainerError) {
         removeRunDirectory(hold.paths)
+        // Before the row: what is left of a container that has none goes with the volumes in its list.
+        if !withVolumes { try forgetVolumes(hold.paths) }
         try database.delete(identifier)
+        try removeListedVolumes(hold.paths)
         let path = hold.paths.directory
         try onFile(path) { () throws(Errno) in try removeTree(path) }
     }

@@ -103,11 +103,11 @@ extension NinePWorker {
 
     /// `.` has offset 1, `..` 2, and a share its serial plus 2: offsets that no other entry ever gets.
     private func listShares(after offset: UInt64, room: Int, _ entries: inout MessageWriter) throws(Errno) {
-        func put(_ name: some Collection<UInt8>, _ path: UInt64, _ next: UInt64) -> Bool {
+        func put(_ name: some Collection<UInt8>, _ path: UInt64, _ next: UInt64, _ type: FileType = .directory) -> Bool {
             guard Self.entrySize(name.count) <= room - entries.count else { return false }
-            entries.put(Qid(type: Qid.directory, version: 0, path: path))
+            entries.put(Qid(type: Qid.type(type), version: 0, path: path))
             entries.put(next)
-            entries.put(FileType.directory.directoryEntryType)
+            entries.put(type.directoryEntryType)
             entries.put(string: name)
             return true
         }
@@ -119,7 +119,7 @@ extension NinePWorker {
             for listed in session.server.exports(after: offset > 2 ? offset - 2 : 0) {
                 let export = listed.export
                 let path = try export.host.paths.path(device: export.rootDevice, inode: export.rootInode)
-                guard put(export.name.bytes, path, listed.serial + 2) else {
+                guard put(export.name.bytes, path, listed.serial + 2, export.rootType) else {
                     isFull = true
                     break
                 }

@@ -1,7 +1,7 @@
 import LinuxSystem
 import Synchronization
 
-/// A share that is open: the directory, and the rules for what is below it.
+/// A share that is open: the directory and the rules for what is below it, or one file.
 final class Export: Sendable {
     let name: FileName
     let isReadOnly: Bool
@@ -10,6 +10,8 @@ final class Export: Sendable {
     let host: Host
     let rootDevice: UInt64
     let rootInode: UInt64
+    /// A directory or a regular file. A file has no names below it: whatever is asked for there is answered ENOTDIR.
+    let rootType: FileType
     /// nil when the share has been removed: nothing keeps its file system busy then.
     private let root: Mutex<Root?>
     private let removed = Atomic<Bool>(false)
@@ -32,6 +34,7 @@ final class Export: Sendable {
         self.host = host
         rootDevice = attributes.device
         rootInode = attributes.inode
+        rootType = FileType(mode: attributes.mode) ?? .directory
         self.root = Mutex(root)
     }
 
@@ -39,14 +42,15 @@ final class Export: Sendable {
     private static func check(_ root: Root, _ share: Share, _ host: Host) throws(ShareError) -> FileAttributes {
         do throws(Errno) {
             let attributes = try root.file.attributes()
-            guard FileType(mode: attributes.mode) == .directory else { throw .notDirectory }
+            let type = FileType(mode: attributes.mode)
+            guard type == .directory || type == .regular else { throw .notDirectory }
             guard try root.file.fileSystemStatus().type != FileSystemStatus.proc else { throw .protocolError }
-            let opened = try host.descriptors.reopen(root.file, [.readOnly, .directory])
+            let opened = try host.descriptors.reopen(root.file, type == .directory ? [.readOnly, .directory] : .readOnly)
             if share.ownership == .mapped, !share.isReadOnly { try MappedStatus.probe(opened) }
             return attributes
         } catch {
             switch error {
-            case .notDirectory: throw .notDirectory(path: share.path)
+            case .notDirectory: throw .kind(path: share.path)
             case .protocolError: throw .processes(path: share.path)
             case .notSupported: throw .noAttributes(path: share.path, error)
             default: throw .open(path: share.path, error)

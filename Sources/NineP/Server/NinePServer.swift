@@ -29,7 +29,8 @@ public final class NinePServer: Sendable {
         case share(Export)
     }
 
-    /// A server whose root is a synthetic directory: shares appear in it by name, and come and go while it is used.
+    /// A server whose root is a synthetic directory: shares, directories and single files, appear in it by name, and come and go while
+    /// it is used. Clients can change nothing in it.
     public init(options: NinePOptions = NinePOptions()) throws(ShareError) {
         self.options = options
         host = try Self.host(options)
@@ -41,7 +42,10 @@ public final class NinePServer: Sendable {
     public init(share: Share, options: NinePOptions = NinePOptions()) throws(ShareError) {
         self.options = options
         host = try Self.host(options)
-        root = .share(try Export(share, host: host))
+        let export = try Export(share, host: host)
+        // A client mounts a directory.
+        guard export.rootType == .directory else { throw .notDirectory(path: share.path) }
+        root = .share(export)
         startTime = FileTime(now: Clock.realTimeNanoseconds())
     }
 

@@ -1,10 +1,13 @@
 import LinuxSystem
 
-/// A directory of the host that clients may use.
+/// A directory of the host that clients may use, or a single regular file, without the directory that it is in.
+///
+/// A file is the one that the path led to when the share was added: it is held by a descriptor, so that what its name leads to later, as
+/// after an editor that saves by a rename, is another file, which clients do not see.
 public struct Share: Sendable {
     /// What clients call it: a file name.
     public var name: String
-    /// The directory on the host.
+    /// The directory, or the file, on the host; symbolic links are followed once, when the share is added.
     public var path: String
     /// Nothing below it can be changed: every attempt is answered EROFS.
     public var isReadOnly: Bool
@@ -52,7 +55,10 @@ public enum SpecialFiles: Sendable {
 /// Why a directory cannot be shared; the description names the path, or the name, in question.
 public enum ShareError: Error, Equatable, Sendable, CustomStringConvertible {
     case open(path: String, Errno)
+    /// The one share of a server (`NinePServer.init(share:)`) is a directory.
     case notDirectory(path: String)
+    /// Neither a directory nor a regular file.
+    case kind(path: String)
     /// A name that no file can have.
     case name(String)
     case nameTaken(String)
@@ -67,6 +73,7 @@ public enum ShareError: Error, Equatable, Sendable, CustomStringConvertible {
         switch self {
         case .open(let path, let error): "\(path): \(error)"
         case .notDirectory(let path): "\(path): expected a directory, found something else"
+        case .kind(let path): "\(path): expected a directory or a regular file, found something else"
         case .name(let name): "'\(name)' is no name for a share, expected one that a file can have"
         case .nameTaken(let name): "there is a share named '\(name)' already"
         case .noAttributes(let path, let error):

@@ -60,8 +60,10 @@ extension ContainerSnapshot {
 
     /// For `inspect`.
     ///
-    /// - Parameter directory: the container's, in the store.
-    func details(directory: String) -> JSONValue {
+    /// - Parameters:
+    ///   - directory: the container's, in the store.
+    ///   - volumes: where the files of volumes are, by their names.
+    func details(directory: String, volumes: [String: String] = [:]) -> JSONValue {
         let configuration = record.configuration
         let arguments = configuration.arguments
         return .object([
@@ -79,7 +81,7 @@ extension ContainerSnapshot {
             "ConsolePath": .string(directory + "/" + ContainerFiles.console),
             "RestartCount": .integer(Int64(status?.restartCount ?? 0)),
             "Driver": .string("svmm"),
-            "Mounts": .array(configuration.mounts.map(\.details)),
+            "Mounts": .array(configuration.mounts.map { $0.details(volumes) }),
             "Config": config,
             "HostConfig": hostConfig,
             "NetworkSettings": network,
@@ -208,19 +210,30 @@ extension ContainerPort {
 }
 
 extension ContainerMount {
-    fileprivate var details: JSONValue {
+    fileprivate func details(_ volumes: [String: String]) -> JSONValue {
+        func object(_ type: String, source: String, _ options: MountOptions, _ others: [String: JSONValue] = [:]) -> JSONValue {
+            let known: [(MountOptions, String)] = [(.noSetID, "nosuid"), (.noDevices, "nodev"), (.noExecution, "noexec")]
+            return .object([
+                "Type": .string(type), "Source": .string(source), "Destination": .string(destination), "RW": .bool(!options.contains(.readOnly)),
+                "Mode": .string(""), "Propagation": .string(""),
+                "Options": .array(known.filter { options.contains($0.0) }.map { .string($0.1) }),
+            ].merging(others) { $1 })
+        }
         switch self {
-        case .bind(let source, let destination, let options):
-            .object(["Type": .string("bind"), "Source": .string(source), "Destination": .string(destination),
-                     "RW": .bool(!options.contains(.readOnly))])
-        case .temporary(let destination, let size, _, let options):
-            .object(["Type": .string("tmpfs"), "Source": .string("tmpfs"), "Destination": .string(destination),
-                     "RW": .bool(!options.contains(.readOnly)), "Size": .integer(Int64(clamping: size))])
+        case .bind(let source, _, let options, _): return object("bind", source: source, options)
+        case .volume(let mount):
+            let name = mount.name ?? ""
+            return object("volume", source: volumes[name] ?? "", mount.options, ["Name": .string(name), "Driver": .string("local")])
+        case .temporary(_, let size, _, let options):
+            return object("tmpfs", source: "tmpfs", options, ["Size": .integer(Int64(clamping: size))])
         }
     }
 
     fileprivate var bind: String? {
-        guard case .bind(let source, let destination, let options) = self else { return nil }
-        return "\(source):\(destination):\(options.contains(.readOnly) ? "ro" : "rw")"
+        switch self {
+        case .bind(let source, let destination, let options, _): "\(source):\(destination):\(options.contains(.readOnly) ? "ro" : "rw")"
+        case .volume(let mount): "\(mount.name ?? ""):\(mount.destination):\(mount.options.contains(.readOnly) ? "ro" : "rw")"
+        case .temporary: nil
+        }
     }
 }

@@ -26,7 +26,8 @@ struct ContainerInspect: EngineCommand {
             for container in containers {
                 do {
                     let snapshot = try await engine.runtime.inspect(container)
-                    objects.append(snapshot.details(directory: engine.runtime.directory(snapshot.record)))
+                    let volumes = await engine.runtime.volumePaths(snapshot.record)
+                    objects.append(snapshot.details(directory: engine.runtime.directory(snapshot.record), volumes: volumes))
                 } catch {
                     status = Engine.report(error)
                 }

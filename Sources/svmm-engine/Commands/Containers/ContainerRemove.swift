@@ -4,12 +4,12 @@ import LinuxSystem
 
 struct ContainerRemove: EngineCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rm", abstract: "Remove containers, with everything that they have written.", aliases: ["delete", "remove"])
+        commandName: "rm", abstract: "Remove containers, with everything that they have written, but for volumes.", aliases: ["delete", "remove"])
 
     @Flag(name: .shortAndLong, help: "Also those that run, and no error for those that are not there.")
     var force = false
 
-    @Flag(name: .shortAndLong, help: "With their anonymous volumes, which are part of them anyway.")
+    @Flag(name: .shortAndLong, help: "With their volumes that have no name; --rm containers have them removed in any case.")
     var volumes = false
 
     @Flag(name: .shortAndLong, help: "All containers.")
@@ -26,7 +26,7 @@ struct ContainerRemove: EngineCommand {
             let chosen = try await Selection.choose(all, containers, engine) { _ in true }
             return await Engine.forEach(chosen) { container in
                 do {
-                    try await engine.runtime.remove(container, isForced: force)
+                    try await engine.runtime.remove(container, isForced: force, withVolumes: volumes)
                 } catch let error as ContainerError where force && error.kind == .notFound {
                     return nil
                 }

@@ -72,9 +72,9 @@ struct SystemInfo: EngineCommand {
 }
 
 struct SystemDiskUsage: EngineCommand {
-    static let configuration = CommandConfiguration(commandName: "df", abstract: "Show what images and containers take of the disk.")
+    static let configuration = CommandConfiguration(commandName: "df", abstract: "Show what images, containers and volumes take of the disk.")
 
-    @Flag(name: .shortAndLong, help: "Each container.")
+    @Flag(name: .shortAndLong, help: "Each container and volume.")
     var verbose = false
 
     @Option(help: ArgumentHelp("How to print them.", valueName: "table|json|template"), transform: { try ListFormat(parsing: $0) })
@@ -90,12 +90,20 @@ struct SystemDiskUsage: EngineCommand {
             let usage = try engine.images.usage()
             var sizes: [(ContainerSnapshot, UInt64)] = []
             for container in containers { sizes.append((container, await engine.runtime.diskUsage(container.record))) }
+            var volumes: [(VolumeSnapshot, UInt64)] = []
+            for found in try await engine.runtime.volumes() { volumes.append((found, await engine.runtime.diskUsage(found.volume))) }
             if verbose {
                 var table = TextTable(["CONTAINER ID", "NAME", "IMAGE", "STATE", "SIZE"])
                 for (container, size) in sizes {
                     table.add([container.record.shortIdentifier, container.record.name, container.record.image, container.state.rawValue,
                                ByteCount.text(size)])
                 }
+                for line in table.lines { printLine(line) }
+                table = TextTable(["VOLUME NAME", "TYPE", "CONTAINERS", "SIZE"])
+                for (found, size) in volumes {
+                    table.add([found.volume.name, found.volume.kind.rawValue, "\(found.users.count)", ByteCount.text(size)])
+                }
+                printLine("")
                 for line in table.lines { printLine(line) }
                 return 0
             }
@@ -108,6 +116,7 @@ struct SystemDiskUsage: EngineCommand {
                 row("Root file systems", Set(images.map { RootImage.Identifier($0.configuration) }).count,
                     Set(use.containers.compactMap(\.root)).count, usage.roots),
                 row("Containers", containers.count, containers.filter(\.isRunning).count, sizes.reduce(0) { $0 + $1.1 }),
+                row("Local Volumes", volumes.count, volumes.filter { !$0.0.users.isEmpty }.count, volumes.reduce(0) { $0 + $1.1 }),
             ]
             let columns = [("TYPE", "Type"), ("TOTAL", "Total"), ("ACTIVE", "Active"), ("SIZE", "Size")].map { (heading: $0.0, field: $0.1) }
             let lines = try asUsage { () throws(Expected) in try format.lines(objects, columns: columns, hasHeading: true) }
@@ -119,7 +128,7 @@ struct SystemDiskUsage: EngineCommand {
 
 struct SystemPrune: EngineCommand {
     static let configuration = CommandConfiguration(
-        commandName: "prune", abstract: "Remove containers that do not run, images without a name, and the templates of containers' machines.")
+        commandName: "prune", abstract: "Remove containers that do not run, images without a name, and the templates of containers' machines; with --volumes, volumes.")
 
     @Flag(name: .shortAndLong, help: "All images that no container uses.")
     var all = false
@@ -127,14 +136,23 @@ struct SystemPrune: EngineCommand {
     @Flag(name: .shortAndLong, help: "Do not ask.")
     var force = false
 
+    @Flag(help: "All volumes that no container uses, too.")
+    var volumes = false
+
     @OptionGroup var store: StoreOptions
 
     func run() async throws {
         try await Engine.run(store) { engine in
             let images = all ? "all images that no container uses" : "all images without a name"
-            guard try force || Prompt.confirm("This removes all containers that do not run, \(images), and the templates that containers start from.") else { return 0 }
-            let (removed, bytes) = try await engine.prune(try ContainerFilter([]))
+            let others = volumes ? ", all volumes that no container uses then, with all that is in them" : ""
+            guard try force || Prompt.confirm("This removes all containers that do not run, \(images)\(others), and the templates that containers start from.") else { return 0 }
+            var (removed, bytes) = try await engine.prune(try ContainerFilter([]))
             for identifier in removed { printLine(identifier) }
+            if volumes {
+                let pruned = try await engine.pruneVolumes(try VolumeFilter([]))
+                for name in pruned.removed { printLine(name) }
+                bytes += pruned.bytes
+            }
             let use = try ImageUse.find(root: engine.root)
             for image in try engine.images.list() where (all || image.names.isEmpty) && use.users(of: image).isEmpty {
                 if try engine.images.remove(image) { printLine(image.id.hex) }

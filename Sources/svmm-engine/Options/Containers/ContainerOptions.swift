@@ -25,12 +25,12 @@ struct ContainerOptions: ParsableArguments {
     var envFile: [String] = []
 
     @Option(name: [.customShort("v", allowingJoined: true), .long], parsing: .singleValue,
-            help: ArgumentHelp("Directory of the host that the container sees.", valueName: "hostdir:directory[:ro]"),
+            help: ArgumentHelp("Directory or file of the host, or volume, that the container sees.", valueName: "hostpath|volume:path[:ro,…]"),
             transform: { try ContainerMount.parse(volume: $0) })
     var volume: [ContainerMount] = []
 
     @Option(parsing: .singleValue,
-            help: ArgumentHelp("The same in words, or a file system in memory.", valueName: "type=bind|tmpfs,source=…,destination=…"),
+            help: ArgumentHelp("The same in words, or a file system in memory.", valueName: "type=volume|bind|tmpfs,source=…,destination=…"),
             transform: { try ContainerMount.parse(mount: $0) })
     var mount: [ContainerMount] = []
 
