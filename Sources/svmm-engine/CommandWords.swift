@@ -22,7 +22,7 @@ enum CommandWords {
     /// Long options without a value.
     static let flags: Set<String> = [
         "all", "archive", "attach", "boot", "cold", "detach", "digests", "follow", "follow-link", "force", "get-login", "help", "init", "interactive",
-        "latest", "no-healthcheck", "no-stdin", "no-stream", "no-trunc", "noheading", "password-stdin", "privileged", "quiet", "read-only", "rm",
+        "latest", "no-forward", "no-healthcheck", "no-stdin", "no-stream", "no-trunc", "noheading", "password-stdin", "privileged", "quiet", "read-only", "rm",
         "stream", "timestamps", "tty", "verbose", "version", "volumes",
     ]
 
