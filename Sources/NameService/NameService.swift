@@ -2,8 +2,7 @@ import LinuxSystem
 
 /// A network's name server as a process.
 public enum NameService {
-    /// How long a port is waited for that another process is about to give back, and how often it is tried. Milliseconds.
-    private static let patience: UInt64 = 5000
+    /// How often a port is tried that another process is about to give back. Milliseconds.
     private static let pause: Int32 = 50
 
     /// Serves until nobody is named in the file, or SIGTERM or SIGINT comes. Where another process has the lock it returns at once.
@@ -13,8 +12,10 @@ public enum NameService {
     ///
     /// - Parameters:
     ///   - lock: a file that is locked (flock(2)) as long as names are served; it is made where there is none, and must not be removed.
+    ///   - patience: how long a port is waited for that another process has, in milliseconds.
     ///   - whenReady: called when questions that come are answered.
-    public static func run(_ configuration: NameServerConfiguration, lock path: String, whenReady: () -> Void) throws(NameServiceError) {
+    public static func run(_ configuration: NameServerConfiguration, lock path: String, patience: UInt32 = 5000, whenReady: () -> Void)
+        throws(NameServiceError) {
         let lock = try open(path)
         guard (try? lock.tryLock(shared: false)) == true else { return }
         let signals: SignalQueue
@@ -26,7 +27,7 @@ public enum NameService {
         } catch {
             throw NameServiceError("name server: \(error)", error)
         }
-        guard let server = try bind(configuration, loop, signals) else { return }
+        guard let server = try bind(configuration, loop, signals, patience) else { return }
         defer { server.close() }
         // Ports are the last thing that took rights.
         try? CurrentProcess.setNoNewPrivileges()
@@ -57,9 +58,9 @@ public enum NameService {
     }
 
     /// nil: a signal has come meanwhile.
-    private static func bind(_ configuration: NameServerConfiguration, _ loop: EventLoop, _ signals: SignalQueue) throws(NameServiceError)
-        -> NameServer? {
-        let end = Clock.monotonicNanoseconds() + patience * 1_000_000
+    private static func bind(_ configuration: NameServerConfiguration, _ loop: EventLoop, _ signals: SignalQueue, _ patience: UInt32)
+        throws(NameServiceError) -> NameServer? {
+        let end = Clock.monotonicNanoseconds() + UInt64(patience) * 1_000_000
         var waiting = PollSet(capacity: 1)
         waiting.set(0, signals.raw, input: true)
         while true {
