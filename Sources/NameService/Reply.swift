@@ -10,7 +10,8 @@ enum RecordData {
 enum Reply {
     /// Seconds for which an answer may be remembered: containers come and go.
     static let timeToLive: UInt32 = 5
-    /// What is sent in a datagram however much the client takes, and what we take: no network on the way cuts that to pieces (RFC 6891, 6.2.5).
+    /// What is sent in a datagram however much the client takes, and what we take: no network on the way cuts that to pieces (RFC 6891,
+    /// 6.2.5).
     static let payloadSize = 1232
 
     /// An answer to a question, with as many of the records as fit; a client that gets them in a datagram is told where some are missing.

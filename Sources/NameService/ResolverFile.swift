@@ -1,6 +1,7 @@
 import LinuxSystem
 
-/// The host's resolvers, as /etc/resolv.conf names them (resolv.conf(5)). The file is read again at each use: that costs less than a question.
+/// The host's resolvers, as /etc/resolv.conf names them (resolv.conf(5)). The file is read again at each use: that costs less than a
+/// question.
 final class ResolverFile {
     /// As many as the C library asks (MAXNS).
     private static let most = 3

@@ -41,7 +41,8 @@ public struct Responder: Sendable {
         case .records(let records):
             // Those who take the first of several addresses do not all take the same.
             let start = records.isEmpty ? 0 : Int(query.identifier) % records.count
-            return .answer(Reply.make(to: query, .noError, Array(records[start...] + records[..<start]), isAuthoritative: true, limit: limit))
+            let rotated = Array(records[start...] + records[..<start])
+            return .answer(Reply.make(to: query, .noError, rotated, isAuthoritative: true, limit: limit))
         case .noName: return .answer(Reply.make(to: query, .nameError, isAuthoritative: true))
         case .elsewhere: return forwards ? .forward(query) : .answer(Reply.make(to: query, .nameError))
         }

@@ -22,7 +22,8 @@ final class StreamService {
         }
     }
 
-    init(_ loop: EventLoop, _ deadlines: Deadlines, _ desk: QuestionDesk, _ buffer: ReceiveBuffer, _ configuration: NameServerConfiguration) {
+    init(_ loop: EventLoop, _ deadlines: Deadlines, _ desk: QuestionDesk, _ buffer: ReceiveBuffer,
+         _ configuration: NameServerConfiguration) {
         (self.loop, self.deadlines, self.desk, self.buffer, self.configuration) = (loop, deadlines, desk, buffer, configuration)
     }
 

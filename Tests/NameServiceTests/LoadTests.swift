@@ -84,7 +84,7 @@ struct LoadTests {
         let resolvers = try resolvers()
         let server = try ServerHarness(resolvers: resolvers.addresses, resolverPort: resolvers.port) {
             $0.limits.queries = 20
-            $0.times.resolver = 1_000_000
+            $0.times.resolver = 5_000_000
         }
         let client = try DatagramClient(server.endpoint)
         for number in 0..<5000 {

@@ -19,13 +19,16 @@ struct NetworkNames: ParsableCommand {
     })
     var address: [InternetAddress]
 
+    @Option(help: ArgumentHelp("Port to listen at.", valueName: "n"), transform: { try number($0, in: 1...65_535, unit: "") })
+    var port: UInt16 = 53
+
     @Option(help: ArgumentHelp("Lines of a name and its addresses.", valueName: "path"), transform: { try absolutePath($0) })
     var names: String
 
     @Option(help: ArgumentHelp("Locked as long as names are served.", valueName: "path"), transform: { try absolutePath($0) })
     var lock: String
 
-    @Option(help: ArgumentHelp("The domain that names may have behind them. (default: svmm.internal)", valueName: "name"), transform: { text in
+    @Option(help: ArgumentHelp("The domain of the names. (default: svmm.internal)", valueName: "name"), transform: { text in
         guard let name = DomainName(text) else { throw Expected("a domain name, such as svmm.internal") }
         return name
     })
@@ -34,13 +37,9 @@ struct NetworkNames: ParsableCommand {
     @Flag(help: "Ask no resolver for names that are not known.")
     var noForward = false
 
-    func validate() throws {
-        guard !address.isEmpty else { throw ValidationError("--address: found none, expected an address to listen at") }
-    }
-
     func run() throws {
         var configuration = NameServerConfiguration(addresses: address, names: names, domain: domain)
-        configuration.forwards = !noForward
+        (configuration.port, configuration.forwards) = (port, !noForward)
         try NameService.run(configuration, lock: lock) {
             LinuxSystem.printLine("ready")
             // Whoever waits for the end of a pipe is not kept by a process that stays.
