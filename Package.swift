@@ -23,6 +23,8 @@ let package = Package(
         // Each target may import only what stands above it in this list.
         .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: strict),
+        // The names of a containers' network: a program of its own.
+        .target(name: "NameService", dependencies: ["LinuxSystem"], swiftSettings: strict),
         .target(name: "Wire", swiftSettings: strict),
         .target(name: "MachineProtocol", dependencies: ["Wire"], swiftSettings: strict),
         .target(name: "AgentProtocol", dependencies: ["Wire"], swiftSettings: strict),
@@ -76,7 +78,7 @@ let package = Package(
                           swiftSettings: strict),
         .executableTarget(name: "svmm-engine",
                           dependencies: ["CommandSupport", "Containers", "Registry", "OCI", "AgentProtocol", "ContainerProtocol",
-                                         "MachineProtocol", "LinuxSystem",
+                                         "MachineProtocol", "NameService", "LinuxSystem",
                                          .product(name: "ArgumentParser", package: "swift-argument-parser")],
                           swiftSettings: strict),
 
@@ -88,6 +90,7 @@ let package = Package(
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter",
                 cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
         .testTarget(name: "WireTests", dependencies: ["Wire", "MachineProtocol", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "NameServiceTests", dependencies: ["NameService", "LinuxSystem", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "AgentProtocolTests", dependencies: ["AgentProtocol", "Wire", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "AgentCoreTests", dependencies: ["AgentCore", "AgentProtocol", "ProcessSupport", "TestSupport"],
                     swiftSettings: strict),

@@ -129,3 +129,10 @@ public func contents(ofSmallFile path: String, limit: Int = 1 << 20) -> [UInt8]?
     guard let file = try? FileDescriptor.open(path, .readOnly) else { return nil }
     return try? file.prefix(limit)
 }
+
+/// As `contents(ofSmallFile:limit:)`, of a file that may have become a pipe or a device since it was named: nil for those, at once.
+public func contentsWithoutWaiting(_ path: String, limit: Int) -> [UInt8]? {
+    guard let file = try? FileDescriptor.open(path, [.readOnly, .nonBlocking, .noControllingTerminal]),
+          (try? file.status().kind) == .regular else { return nil }
+    return try? file.prefix(limit)
+}

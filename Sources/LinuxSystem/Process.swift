@@ -47,6 +47,19 @@ public enum CurrentProcess {
         _exit(status)
     }
 
+    /// From now on no program that this process becomes or starts has more rights than it has itself, set-user-ID bits or not. The
+    /// corresponding C function is `prctl` (PR_SET_NO_NEW_PRIVS).
+    public static func setNoNewPrivileges() throws(Errno) {
+        _ = try once { svmm_set_no_new_privileges() }
+    }
+
+    /// Puts /dev/null in the place of standard input, output and error: whoever reads the latter two sees their end. The C functions
+    /// are `open` and `dup2`.
+    public static func closeStandardStreams() throws(Errno) {
+        let null = try FileDescriptor.open("/dev/null", .readWrite)
+        for target: Int32 in 0...2 { _ = try retryingInterrupts { dup2(null.raw, target) } }
+    }
+
     /// Keeps malloc to one arena: threads that allocate little need none of their own, which cost mappings and memory. Before
     /// the first thread. The corresponding C function is `mallopt` (M_ARENA_MAX).
     public static func useOneAllocationArena() {

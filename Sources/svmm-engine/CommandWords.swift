@@ -22,8 +22,9 @@ enum CommandWords {
 
     /// Long options without a value.
     static let flags: Set<String> = [
-        "all", "archive", "attach", "boot", "cold", "detach", "digests", "follow", "follow-link", "force", "get-login", "help", "ignore", "init", "interactive",
-        "latest", "no-healthcheck", "no-stdin", "no-stream", "no-trunc", "noheading", "password-stdin", "privileged", "quiet", "read-only", "rm",
+        "all", "archive", "attach", "boot", "cold", "detach", "digests", "follow", "follow-link", "force", "get-login", "help", "ignore", "init",
+        "interactive", "latest", "no-forward", "no-healthcheck", "no-stdin", "no-stream", "no-trunc", "noheading", "password-stdin", "privileged",
+        "quiet", "read-only", "rm",
         "stream", "timestamps", "tty", "verbose", "version", "volumes",
     ]
 

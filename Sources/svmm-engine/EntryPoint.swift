@@ -8,7 +8,8 @@ struct EngineProgram: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "svmm",
         abstract: "Run containers, each in a virtual machine of its own.",
-        subcommands: [ImageCommands.self, RegistryCommands.self, ContainerCommands.self, VolumeCommands.self, EventsCommand.self, SystemCommands.self],
+        subcommands: [ImageCommands.self, RegistryCommands.self, ContainerCommands.self, VolumeCommands.self, EventsCommand.self, SystemCommands.self,
+                      NetworkNames.self],
         groupedSubcommands: [CommandGroup(name: "Short for svmm container …", subcommands: ContainerCommands.shared)]
     )
 
@@ -21,6 +22,6 @@ struct EngineProgram: ParsableCommand {
             } else {
                 try command.run()
             }
-        } failureStatus: { $0 is any EngineCommand ? EngineStatus.failure : nil }
+        } failureStatus: { $0 is any EngineCommand || $0 is NetworkNames ? EngineStatus.failure : nil }
     }
 }

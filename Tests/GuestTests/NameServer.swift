@@ -1,6 +1,8 @@
+import TestSupport
+
 /// A name server at 127.0.0.1 of the calling thread's network namespace that gives every name one address: see `DatagramServer.stop`.
 func startNameServer(address: [UInt8]) throws -> DatagramServer {
-    try DatagramServer(address: 0x7F00_0001, port: 53) { answer(to: $0, address) }
+    try DatagramServer(address: "127.0.0.1", port: 53) { answer(to: $0, address) }
 }
 
 /// Answers one question (RFC 1035, 4.1): an A record, or no record for other types.

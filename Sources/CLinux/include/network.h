@@ -60,6 +60,36 @@ static inline int svmm_bind(int fd, const void *address, socklen_t size)
     return bind(fd, (const struct sockaddr *)address, size);
 }
 
+/* connect(2) with any address. */
+static inline int svmm_connect(int fd, const void *address, socklen_t size)
+{
+    return connect(fd, (const struct sockaddr *)address, size);
+}
+
+/* accept4(2) with the peer's address. */
+static inline int svmm_accept_from(int fd, void *address, socklen_t *size, int flags)
+{
+    return accept4(fd, (struct sockaddr *)address, size, flags);
+}
+
+/* getsockname(2) with any address. */
+static inline int svmm_getsockname(int fd, void *address, socklen_t *size)
+{
+    return getsockname(fd, (struct sockaddr *)address, size);
+}
+
+/* recvfrom(2) with any address. */
+static inline ssize_t svmm_receive_from(int fd, void *buffer, size_t count, int flags, void *address, socklen_t *size)
+{
+    return recvfrom(fd, buffer, count, flags, (struct sockaddr *)address, size);
+}
+
+/* sendto(2) with any address. */
+static inline ssize_t svmm_send_to(int fd, const void *buffer, size_t count, int flags, const void *address, socklen_t size)
+{
+    return sendto(fd, buffer, count, flags, (const struct sockaddr *)address, size);
+}
+
 /* pidfd_open(2); glibc 2.36 declares it in a header of its own. */
 static inline int svmm_pidfd_open(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
 
