@@ -63,7 +63,8 @@ extension NetworkHost {
         let tap = try makeTap()
         // The guest's packets are not the host's to answer on it.
         try? set("ipv6/conf/\(tap.name)/disable_ipv6", "1")
-        try ip(BridgePlan(network: network).attachment(tap.name), for: "network \(network.name)")
+        let isFiltered = setting("bridge/bridge-nf-call-iptables") == "1" || setting("bridge/bridge-nf-call-ip6tables") == "1"
+        try ip(BridgePlan(network: network).attachment(tap.name, isFiltered: isFiltered), for: "network \(network.name)")
         return tap
     }
 }

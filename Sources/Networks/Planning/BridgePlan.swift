@@ -44,8 +44,12 @@ struct BridgePlan {
     }
 
     /// For ip(8): a container's interface becomes a port of the bridge.
-    func attachment(_ interface: String) -> [String] {
-        ["link set dev \(interface) mtu \(network.mtu ?? 1500) master \(network.bridge)", "link set dev \(interface) up"]
+    ///
+    /// - Parameter isFiltered: whether the host's packet filters see frames within bridges (br_netfilter). Then those of a container to a
+    ///   port of its own that is published leave by the port that they came in by.
+    func attachment(_ interface: String, isFiltered: Bool) -> [String] {
+        ["link set dev \(interface) mtu \(network.mtu ?? 1500) master \(network.bridge)"]
+            + (isFiltered ? ["link set dev \(interface) type bridge_slave hairpin on"] : []) + ["link set dev \(interface) up"]
     }
 
     var removal: [String] { ["link del dev \(network.bridge)"] }

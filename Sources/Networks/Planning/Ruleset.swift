@@ -32,7 +32,7 @@ public struct Ruleset: Sendable {
         lines += chain("published_on_host", nil, closed.flatMap(\.publications).flatMap(translation))
         lines += chain("prerouting", "type nat hook prerouting priority dstnat; policy accept;", ["fib daddr type local jump published"])
         // What the host's own processes connect to.
-        lines += chain("output", "type nat hook output priority dstnat; policy accept;",
+        lines += chain("output", "type nat hook output priority -100; policy accept;",
                        ["fib daddr type local jump published", "fib daddr type local jump published_on_host"])
         lines += chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", parts.flatMap(masquerades))
         // With route_localnet (see `BridgePlan`) a guest could send to the host's loopback interface otherwise.
