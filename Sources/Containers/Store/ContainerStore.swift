@@ -1,5 +1,6 @@
 import ContainerProtocol
 import LinuxSystem
+import Networks
 
 /// The containers of one root directory: the database, a directory for each, and their sockets' directories. Any thread, any number of
 /// processes.
@@ -13,13 +14,16 @@ final class ContainerStore: Sendable {
     let database: ContainerDatabase
     /// Where the run directories are.
     let runtime: String
+    let networks: NetworkStore
 
     /// - Parameters:
     ///   - root: absolute; made if it is missing.
     ///   - runtime: made when it is needed.
-    init(root: String, runtime: String) throws(ContainerError) {
+    ///   - host: whose networks containers are on; nil: this one.
+    init(root: String, runtime: String, host: (any NetworkHost)? = nil) throws(ContainerError) {
         self.root = root
         self.runtime = runtime
+        networks = NetworkStore(root: root, runtime: runtime, host: host ?? SystemNetworkHost())
         let folder = root + "/containers"
         // The usual case costs one call.
         if (try? fileStatus(at: folder))?.kind != .directory {
@@ -216,6 +220,7 @@ final class ContainerStore: Sendable {
     /// Takes a container out of the store. The caller has the monitor's lock.
     func remove(_ identifier: String, _ hold: borrowing Hold) throws(ContainerError) {
         removeRunDirectory(hold.paths)
+        try networks.release(identifier, isGone: true) { try? database.record($0) }
         try database.delete(identifier)
         let path = hold.paths.directory
         try onFile(path) { () throws(Errno) in try removeTree(path) }
