@@ -72,6 +72,10 @@ extension NetworkStore {
             guard let found = try database.names().first(where: { $0.name == name || $0.identifier == name }) else {
                 throw ContainerError(.notFound, "\(name): no such network, expected a name or an id; see svmm network ls")
             }
+            if ContainerIdentifier.isWhole(found.identifier), NetworkName.isUsable(found.name) {
+                try onNetworks { () throws(NetworkError) in try host.remove(identifier: found.identifier, name: found.name) }
+                try removeNames(of: found.identifier)
+            }
             try database.delete(name: found.name)
         }
     }

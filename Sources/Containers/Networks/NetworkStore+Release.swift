@@ -12,7 +12,8 @@ extension NetworkStore {
         try alone { () throws(ContainerError) in
             try undo(container, database)
             guard try database.release(container, isGone: isGone) else { return }
-            try refresh(database, records: records)
+            // What the host refuses, the next command tries again; the container is gone all the same.
+            try? refresh(database, records: records)
         }
     }
 

@@ -53,9 +53,13 @@ extension NetworkHost {
     }
 
     /// Removes the host's interface of a network; nothing happens where it is not there, or not svmm's.
-    public func remove(_ network: Network) throws(NetworkError) {
-        guard let link = try link(network.bridge), link.isBridge, link.alias.isEmpty || link.alias == network.alias else { return }
-        try ip(BridgePlan(network: network).removal, for: "network \(network.name)")
+    public func remove(_ network: Network) throws(NetworkError) { try remove(identifier: network.identifier, name: network.name) }
+
+    /// As `remove`, of a network of which no more is known.
+    public func remove(identifier: String, name: String) throws(NetworkError) {
+        let (bridge, alias) = (Network.bridge(identifier), Network.alias(name))
+        guard let link = try link(bridge), link.isBridge, link.alias.isEmpty || link.alias == alias else { return }
+        try ip(["link del dev \(bridge)"], for: "network \(name)")
     }
 
     /// A container's interface on a network that is there.

@@ -16,9 +16,11 @@ public struct Network: Codable, Sendable, Equatable {
     public var labels: [String: String]
 
     /// The host's interface: at most 15 characters.
-    public var bridge: String { "svmm" + identifier.prefix(10) }
+    public var bridge: String { Self.bridge(identifier) }
     /// What the interface says of itself (ifalias): by this it is known to be ours.
-    public var alias: String { "svmm network \(name)" }
+    var alias: String { Self.alias(name) }
+    static func bridge(_ identifier: String) -> String { "svmm" + identifier.prefix(10) }
+    static func alias(_ name: String) -> String { "svmm network \(name)" }
     public var isVersion6: Bool { subnets.contains { $0.subnet.isVersion6 } }
 
     public var version4: NetworkSubnet? { subnets.first { !$0.subnet.isVersion6 } }

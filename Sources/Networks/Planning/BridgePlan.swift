@@ -51,6 +51,4 @@ struct BridgePlan {
         ["link set dev \(interface) mtu \(network.mtu ?? 1500) master \(network.bridge)"]
             + (isFiltered ? ["link set dev \(interface) type bridge_slave hairpin on"] : []) + ["link set dev \(interface) up"]
     }
-
-    var removal: [String] { ["link del dev \(network.bridge)"] }
 }
