@@ -8,7 +8,7 @@ struct EngineProgram: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "svmm",
         abstract: "Run containers, each in a virtual machine of its own.",
-        subcommands: [ImageCommands.self, RegistryCommands.self, ContainerCommands.self, EventsCommand.self, SystemCommands.self],
+        subcommands: [ImageCommands.self, RegistryCommands.self, ContainerCommands.self, NetworkCommands.self, EventsCommand.self, SystemCommands.self],
         groupedSubcommands: [CommandGroup(name: "Short for svmm container …", subcommands: ContainerCommands.shared)]
     )
 
