@@ -16,15 +16,14 @@ enum CommandWords {
     static let shortValues: [String: String] = [
         "run": "evphmuwl", "create": "evphmuwl", "exec": "euw", "ls": "fn", "list": "fn", "ps": "fn", "inspect": "f", "logs": "n", "stop": "t",
         "restart": "t", "kill": "s", "export": "o", "events": "f", "image save": "o", "image load": "i", "registry login": "up",
-        "system info": "f", "network inspect": "f", "network ls": "f", "network create": "od",
+        "system info": "f", "network inspect": "f", "network ls": "f", "network list": "f", "network create": "od",
     ]
 
     /// Long options without a value.
     static let flags: Set<String> = [
-        "all", "archive", "attach", "boot", "cold", "detach", "digests", "disable-dns", "follow", "follow-link", "force", "get-login", "help", "ignore", "init", "interactive",
-        "internal", "ipv6",
-        "latest", "no-healthcheck", "no-stdin", "no-stream", "no-trunc", "noheading", "password-stdin", "privileged", "publish-all", "quiet", "read-only", "rm",
-        "stream", "timestamps", "tty", "verbose", "version", "volumes",
+        "all", "archive", "attach", "boot", "cold", "detach", "digests", "disable-dns", "follow", "follow-link", "force", "get-login", "help", "ignore",
+        "init", "interactive", "internal", "ipv6", "latest", "no-healthcheck", "no-stdin", "no-stream", "no-trunc", "noheading", "password-stdin",
+        "privileged", "publish-all", "quiet", "read-only", "rm", "stream", "timestamps", "tty", "verbose", "version", "volumes",
     ]
 
     /// Their first word that is no option begins what is a container's.
