@@ -57,7 +57,7 @@ struct ContainerOptionTests {
         ["--mount", "type=bind,destination=/b"], ["--mount", "type=volume,source=v,destination=/b"], ["--mount", "type=bind,source=/a"],
         ["--mount", "type=bind,source=/a,destination=/b,color=red"], ["--mount", "type=tmpfs,source=/a,destination=/b"], ["--mount", "type=bind,src=/a,source=/a,dst=/b"],
         ["--tmpfs", "b"], ["--tmpfs", "/b:size=x"], ["--tmpfs", "/b:mode=9"], ["--tmpfs", "/b:loud"],
-        ["--network", "host"], ["--network", "mynet"], ["-m", "1m"], ["-m", "65g"], ["-m", "100000001"], ["-m", "x"], ["--cpus", "0"], ["--cpus", "1.5"], ["--cpus", "65"],
+        ["--network", "host"], ["--network", "my/net"], ["--network", "net:ip=fd00::1,colour=red"], ["--network", "none", "--network", "a"], ["-m", "1m"], ["-m", "65g"], ["-m", "100000001"], ["-m", "x"], ["--cpus", "0"], ["--cpus", "1.5"], ["--cpus", "65"],
         ["--ulimit", "nofile"], ["--ulimit", "tea=1"], ["--ulimit", "nofile=2:1"], ["--ulimit", "nofile=a"], ["--restart", "sometimes"], ["--restart", "on-failure:x"],
         ["--security-opt", "seccomp=x"], ["--stop-timeout", "-1"], ["--add-host", "a"], ["--add-host", "a:b"], ["--add-host", "a:::::"], ["--add-host", "a:1.2.3"], ["--add-host", "a:1::2::3"], ["--add-host", ":1.2.3.4"],
         ["--health-interval", "0s"], ["--health-interval", "5"], ["--health-retries", "0"], ["--pids-limit", "-2"], ["--shm-size", "1x"], ["--pull", "sometimes"], ["--platform", "a/b/c/d"],

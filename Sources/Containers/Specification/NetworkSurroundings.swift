@@ -16,13 +16,15 @@ struct NetworkSurroundings: Sendable {
 
     /// Of the user network.
     ///
-    /// - Parameter outbound: the host's address for the rest of the world.
-    init(user configuration: ContainerConfiguration, resolver: ResolverConfiguration, outbound: String?) {
+    /// - Parameters:
+    ///   - hosts: lines of /etc/hosts that are asked for.
+    ///   - outbound: the host's address for the rest of the world.
+    init(user hosts: [HostEntry], resolver: ResolverConfiguration, outbound: String?) {
         self.resolver = resolver
         // What is asked of the user network's own resolver reaches the host's, also one on its loopback interface.
         servers = resolver.servers.isEmpty ? [UserNetworkPlan.resolver] : resolver.servers
         // At the gateway are the host's servers on its loopback interface, which only who asks for it reaches.
-        let reachesLoopback = configuration.hosts.contains { $0.address == nil }
+        let reachesLoopback = hosts.contains { $0.address == nil }
         (host, gateway) = (reachesLoopback ? UserNetworkPlan.gateway : outbound, UserNetworkPlan.gateway)
     }
 
@@ -47,7 +49,7 @@ struct NetworkSurroundings: Sendable {
     init(_ configuration: ContainerConfiguration, _ attached: AttachedNetworks) {
         switch configuration.network {
         case .none: self = .none
-        case .user: self.init(user: configuration, resolver: .host(), outbound: outboundAddress().flatMap { internetAddressText($0) })
+        case .user: self.init(user: configuration.hosts, resolver: .host(), outbound: outboundAddress().flatMap { internetAddressText($0) })
         case .attached: self.init(attached.interfaces, resolver: .reachable())
         }
     }
