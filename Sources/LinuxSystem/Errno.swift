@@ -20,6 +20,7 @@ public struct Errno: Error, Equatable, Sendable, CustomStringConvertible {
 
     public static let accessDenied = Errno(rawValue: EACCES)
     public static let addressInUse = Errno(rawValue: EADDRINUSE)
+    public static let addressNotAvailable = Errno(rawValue: EADDRNOTAVAIL)
     public static let again = Errno(rawValue: EAGAIN)
     public static let badAddress = Errno(rawValue: EFAULT)
     public static let connectionRefused = Errno(rawValue: ECONNREFUSED)

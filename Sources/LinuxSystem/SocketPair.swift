@@ -55,3 +55,20 @@ public func isConnected(_ raw: Int32) -> Bool {
 public func setCloseOnExec(_ raw: Int32) {
     _ = svmm_fcntl_value(raw, F_SETFD, FD_CLOEXEC)
 }
+
+/// As `setCloseOnExec`, of this descriptor and those that follow it without a gap. Returns how many they are. The corresponding C function
+/// is `fcntl` (F_GETFD, F_SETFD).
+@discardableResult
+public func setCloseOnExec(from first: Int32) -> Int32 {
+    var number = first
+    while number < .max, svmm_fcntl_value(number, F_GETFD, 0) >= 0 {
+        setCloseOnExec(number)
+        number += 1
+    }
+    return number - first
+}
+
+/// Closes a descriptor that this process was started with. The corresponding C function is `close`.
+public func closeInherited(_ raw: Int32) {
+    _ = close(raw)
+}

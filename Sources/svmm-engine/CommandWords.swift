@@ -9,7 +9,7 @@ enum CommandWords {
     /// The words that have commands behind them, and other spellings of those.
     private static let groups = [
         "container": "container", "containers": "container", "image": "image", "images": "image", "registry": "registry", "system": "system",
-        "volume": "volume", "volumes": "volume",
+        "network": "network", "volume": "volume", "volumes": "volume",
     ]
 
     /// Short options with a value. What is no container's command has its group's name before it. A test compares this and `flags` with the
@@ -17,15 +17,15 @@ enum CommandWords {
     static let shortValues: [String: String] = [
         "run": "evphmuwl", "create": "evphmuwl", "exec": "euw", "ls": "fn", "list": "fn", "ps": "fn", "inspect": "f", "logs": "n", "stop": "t",
         "restart": "t", "kill": "s", "export": "o", "events": "f", "image save": "o", "image load": "i", "registry login": "up",
-        "system info": "f", "system warm": "m", "volume create": "ol", "volume ls": "f", "volume inspect": "f", "volume resize": "s",
+        "system info": "f", "system warm": "m", "network inspect": "f", "network ls": "f", "network list": "f", "network create": "od",
+        "volume create": "ol", "volume ls": "f", "volume inspect": "f", "volume resize": "s",
     ]
 
     /// Long options without a value.
     static let flags: Set<String> = [
-        "all", "archive", "attach", "boot", "cold", "detach", "digests", "follow", "follow-link", "force", "get-login", "help", "ignore", "init",
-        "interactive", "latest", "no-forward", "no-healthcheck", "no-stdin", "no-stream", "no-trunc", "noheading", "password-stdin", "privileged",
-        "quiet", "read-only", "rm",
-        "stream", "timestamps", "tty", "verbose", "version", "volumes",
+        "all", "archive", "attach", "boot", "cold", "detach", "digests", "disable-dns", "follow", "follow-link", "force", "get-login", "help", "ignore",
+        "init", "interactive", "internal", "ipv6", "latest", "no-forward", "no-healthcheck", "no-stdin", "no-stream", "no-trunc", "noheading",
+        "password-stdin", "privileged", "publish-all", "quiet", "read-only", "rm", "stream", "timestamps", "tty", "verbose", "version", "volumes",
     ]
 
     /// Their first word that is no option begins what is a container's.

@@ -8,8 +8,8 @@ struct EngineProgram: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "svmm",
         abstract: "Run containers, each in a virtual machine of its own.",
-        subcommands: [ImageCommands.self, RegistryCommands.self, ContainerCommands.self, VolumeCommands.self, EventsCommand.self, SystemCommands.self,
-                      NetworkNames.self],
+        subcommands: [ImageCommands.self, RegistryCommands.self, ContainerCommands.self, NetworkCommands.self, VolumeCommands.self, EventsCommand.self,
+                      SystemCommands.self, NetworkNames.self],
         groupedSubcommands: [CommandGroup(name: "Short for svmm container …", subcommands: ContainerCommands.shared)]
     )
 

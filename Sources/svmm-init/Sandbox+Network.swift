@@ -17,7 +17,7 @@ extension Sandbox {
 
     private func configure(_ interface: SandboxConfiguration.Interface, _ number: UInt32, _ socket: RouteSocket) throws(AgentFailure) {
         let name = interface.name
-        let (found, hasAddress) = try device(interface.mac, for: name)
+        let (found, hasAddress) = try device(interface.mac, number, for: name, socket)
         if found != name {
             // Whoever has that name now gets one that nobody asks for.
             let holder = socket.index(of: name)
@@ -48,8 +48,11 @@ extension Sandbox {
         }
     }
 
-    /// The device with an address; where none has it, as in a machine from a template, the only one that stands for a network.
-    private func device(_ mac: [UInt8], for name: String) throws(AgentFailure) -> (name: String, hasAddress: Bool) {
+    /// The device with an address; where none has it, as in a machine from a template, the one with this number, in the order in which they
+    /// were found. Other names do not change that order.
+    private func device(
+        _ mac: [UInt8], _ number: UInt32, for name: String, _ socket: RouteSocket
+    ) throws(AgentFailure) -> (name: String, hasAddress: Bool) {
         let digits = Array("0123456789abcdef".utf8)
         let address = mac.map { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }.joined(separator: [UInt8(ascii: ":")])
         for device in names(in: "/sys/class/net") where line("/sys/class/net/\(text(device))/address").elementsEqual(address) {
@@ -57,7 +60,10 @@ extension Sandbox {
         }
         // Others, such as lo, belong to no device.
         let real = names(in: "/sys/class/net").filter { CPath("/sys/class/net/\(text($0))/device")({ access($0, F_OK) }) == 0 }
-        if real.count == 1, configuration.interfaces.count == 1 { return (text(real[0]), false) }
+        if real.count == configuration.interfaces.count, Int(number) < real.count {
+            let ordered = real.map { (index: socket.index(of: text($0)), name: text($0)) }.sorted { $0.index < $1.index }
+            return (ordered[Int(number)].name, false)
+        }
         throw AgentFailure(.failed, "network interface \(name): no device has the address \(text(address))")
     }
 }

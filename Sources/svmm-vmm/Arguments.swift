@@ -14,6 +14,8 @@ struct Arguments {
     let client: Int32?
     /// The container's lock file, locked.
     let lock: Int32?
+    /// The first of the sockets that have the container's published ports; no descriptor follows them.
+    let ports: Int32?
 
     /// nil when these are not the arguments that svmm passes.
     init?(_ words: ArraySlice<String>) {
@@ -29,7 +31,8 @@ struct Arguments {
         container = numbers.removeValue(forKey: "--container")
         client = numbers.removeValue(forKey: "--client")
         lock = numbers.removeValue(forKey: "--lock")
-        guard numbers.isEmpty, container != nil || client == nil && lock == nil else { return nil }
+        ports = numbers.removeValue(forKey: "--ports")
+        guard numbers.isEmpty, container != nil || client == nil && lock == nil && ports == nil else { return nil }
     }
 
     func readMachine() throws(MachineError) -> MachineDescription {

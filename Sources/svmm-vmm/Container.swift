@@ -13,6 +13,7 @@ enum Container {
         // Whoever has started the container may go, and its terminal with it.
         CurrentProcess.beginSession()
         ignoreHangUps()
+        let ports = arguments.ports.map { $0..<$0 + setCloseOnExec(from: $0) } ?? 0..<0
         let client = arguments.client.map { Container.take($0) }
         let lock = arguments.lock.map { Container.take($0) }
         let supervisor = try Supervisor(description)
@@ -22,6 +23,7 @@ enum Container {
         } catch {
             throw MachineError("\(error)")
         }
+        monitor.ports = Array(ports)
         supervisor.accompany(monitor)
         _ = supervisor.run()
         // The supervisor hears signals until the end.

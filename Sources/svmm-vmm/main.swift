@@ -3,7 +3,7 @@ import Machine
 import MachineProtocol
 
 // svmm-vmm --description FD: runs the virtual machine whose description is in the file with this descriptor.
-//     --container FD [--client FD] [--lock FD]: as the monitor of a container, see Container; without it, where a template is described,
+//     --container FD [--client FD] [--lock FD] [--ports FD]: as the monitor of a container, see Container; without it, where a template is described,
 //     to make that, see Template.
 // svmm-vmm --restore-terminal: see TerminalGuardian.
 //

@@ -9,9 +9,9 @@ enum Engine {
 
     /// What the engine is called with as a first word; a test compares it with the engine's own commands. Not `ps`, which lists machines.
     static let words: Set<String> = [
-        "container", "containers", "image", "images", "registry", "system", "events", "volume", "volumes",
+        "container", "containers", "image", "images", "registry", "system", "events", "network", "volume", "volumes",
         "run", "create", "start", "stop", "restart", "kill", "rm", "delete", "remove", "exec", "attach", "logs", "ls", "list", "inspect",
-        "wait", "cp", "top", "rename", "pause", "unpause", "export",
+        "wait", "cp", "top", "rename", "pause", "unpause", "export", "port",
         "pull", "push", "rmi", "tag", "save", "load", "login", "logout", "info",
     ]
 
@@ -56,6 +56,10 @@ struct ContainerWord: EngineWord {
 struct ImageWord: EngineWord {
     static let configuration = CommandConfiguration(
         commandName: "image", abstract: "Pull, list, move and remove container images.", aliases: ["images"])
+}
+
+struct NetworkWord: EngineWord {
+    static let configuration = CommandConfiguration(commandName: "network", abstract: "Make networks between containers, list and remove them.")
 }
 
 struct RegistryWord: EngineWord {

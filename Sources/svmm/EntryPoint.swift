@@ -20,7 +20,7 @@ struct SVMM: ParsableCommand {
                 Stats.self, Pause.self, Resume.self, Snapshot.self, Restore.self,
             ]),
             CommandGroup(name: "Containers", subcommands: [
-                ContainerWord.self, ImageWord.self, RegistryWord.self, SystemWord.self, VolumeWord.self, EventsWord.self,
+                ContainerWord.self, ImageWord.self, NetworkWord.self, RegistryWord.self, SystemWord.self, VolumeWord.self, EventsWord.self,
             ]),
         ]
     )

@@ -1,4 +1,5 @@
 import Containers
+import Networks
 import Registry
 import CommandSupport
 @testable import svmm_engine
@@ -60,7 +61,7 @@ struct ContainerOptionTests {
         ["--mount", "type=bind,source=/a,destination=/b,volume-opt=type=9p"], ["--mount", "type=bind,source=/a,destination=/b,ro=perhaps"],
         ["--mount", "type=bind,source=/a,destination=/b,color=red"], ["--mount", "type=tmpfs,source=/a,destination=/b"], ["--mount", "type=bind,src=/a,source=/a,dst=/b"],
         ["--tmpfs", "b"], ["--tmpfs", "/b:size=x"], ["--tmpfs", "/b:mode=9"], ["--tmpfs", "/b:loud"],
-        ["--network", "host"], ["--network", "mynet"], ["-m", "1m"], ["-m", "65g"], ["-m", "100000001"], ["-m", "x"], ["--cpus", "0"], ["--cpus", "1.5"], ["--cpus", "65"],
+        ["--mac-address", "02:00"], ["--network-alias", "a b"], ["-m", "1m"], ["-m", "65g"], ["-m", "100000001"], ["-m", "x"], ["--cpus", "0"], ["--cpus", "1.5"], ["--cpus", "65"],
         ["--ulimit", "nofile"], ["--ulimit", "tea=1"], ["--ulimit", "nofile=2:1"], ["--ulimit", "nofile=a"], ["--restart", "sometimes"], ["--restart", "on-failure:x"],
         ["--security-opt", "seccomp=x"], ["--stop-timeout", "-1"], ["--add-host", "a"], ["--add-host", "a:b"], ["--add-host", "a:::::"], ["--add-host", "a:1.2.3"], ["--add-host", "a:1::2::3"], ["--add-host", ":1.2.3.4"],
         ["--health-interval", "0s"], ["--health-interval", "5"], ["--health-retries", "0"], ["--pids-limit", "-2"], ["--shm-size", "1x"], ["--pull", "sometimes"], ["--platform", "a/b/c/d"],
@@ -70,8 +71,24 @@ struct ContainerOptionTests {
         #expect(throws: (any Error).self) { _ = try ContainerOptions.parse(words + ["img"]) }
     }
 
+    @Test("networks are named with what is wanted on them, several for several interfaces")
+    func networks() throws {
+        func network(_ words: String...) throws -> ContainerNetwork? { try ContainerOptions.parse(words + ["img"]).request.network }
+        #expect(try network() == nil)
+        #expect(try network("--network", "pasta") == .user)
+        #expect(try network("--net", "bridge") == .attached([NetworkAttachment(place: "default")]))
+        #expect(try network("--network", "a:ip=10.0.0.2,ip6=fd00::2,mac=02:00:00:00:00:0a,alias=db,alias=db2", "--network", "ns:/run/netns/x") == .attached([
+            NetworkAttachment(place: "a", address: IPAddress("10.0.0.2"), address6: IPAddress("fd00::2"), mac: [2, 0, 0, 0, 0, 10], aliases: ["db", "db2"]),
+            NetworkAttachment(place: "ns:/run/netns/x"),
+        ]))
+        let request = try ContainerOptions.parse(["-P", "--ip6", "fd00::3", "--mac-address", "02:00:00:00:00:01", "--network-alias", "x", "img"]).request
+        #expect(request.publishesExposedPorts && request.address6 == "fd00::3" && request.networkAliases == ["x"])
+        #expect(request.macAddress == [2, 0, 0, 0, 0, 1])
+    }
+
     @Test("what only shows when it is put together is refused as well", arguments: [
-        ["--dns", "here"], ["-e", "=x"], ["--env-file", "/nonexistent/env"], ["-l", "=x"], ["--sysctl", "a"], ["--sysctl", "a..b=1"], ["--log-driver", "journald"],
+        ["--network", "host"], ["--network", "my/net"], ["--network", "net:ip=fd00::1,colour=red"], ["--network", "none", "--network", "a"], ["--network", "cni:"],
+        ["--network", "net:ip6=10.0.0.1"], ["--network", "net:mac=1"], ["--dns", "here"], ["-e", "=x"], ["--env-file", "/nonexistent/env"], ["-l", "=x"], ["--sysctl", "a"], ["--sysctl", "a..b=1"], ["--log-driver", "journald"],
         ["--log-opt", "max-size=1"], ["--log-opt", "max-file=0"], ["--log-opt", "path=/x"], ["--entrypoint", "[a]"], ["--entrypoint", #"["a",]"#], ["--health-cmd", ""],
         ["--dns", "1.2.3"], ["--dns-search", "a b"], ["--dns-search", "a\nnameserver 1.2.3.4"], ["--dns-option", "ndots:1\n"], ["--kernel", "/dev/null"], ["--kernel", "/nonexistent/k"],
         ["--kernel", "/"], ["--kernel", ""],

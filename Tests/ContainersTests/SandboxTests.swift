@@ -28,7 +28,7 @@ struct SandboxTests {
     @Test("a container with defaults finds the usual things around it")
     func defaults() throws {
         let host = ResolverConfiguration(parsing: "search lab.example\nnameserver 192.0.2.1\n# nameserver 1.1.1.1\noptions ndots:2\n")
-        let sandbox = SandboxConfiguration(try record(), mac: mac, resolver: host, time: 7)
+        let sandbox = SandboxConfiguration(try record(), mac: mac, .user(host), time: 7)
         #expect(sandbox.hostname == "aaaaaaaaaaaa")
         #expect(sandbox.root == .init(imageDisk: "root", writableDisk: "writable"))
         #expect(sandbox.mounts.isEmpty)
@@ -49,7 +49,7 @@ struct SandboxTests {
             $0.hosts = [HostEntry(name: "other", address: "192.0.2.7"), HostEntry(name: "here", address: nil)]
             $0.sysctls = ["net.ipv4.ping_group_range": "1 1", "a.b": "c"]
         }
-        let sandbox = SandboxConfiguration(record, mac: mac, resolver: .none, time: 0)
+        let sandbox = SandboxConfiguration(record, mac: mac, .user(.none), time: 0)
         #expect(sandbox.hostname == "db")
         #expect(try text(sandbox, "/etc/hostname") == "db.example.org\n")
         #expect(try text(sandbox, "/etc/hosts").hasPrefix("192.0.2.7\tother\n10.0.2.2\there\n127.0.0.1\tlocalhost"))
@@ -59,9 +59,9 @@ struct SandboxTests {
 
     @Test("without servers of the host the user network's own resolver is asked; without a network nobody is")
     func resolver() throws {
-        let alone = SandboxConfiguration(try record(), mac: mac, resolver: .none, time: 0)
+        let alone = SandboxConfiguration(try record(), mac: mac, .user(.none), time: 0)
         #expect(try text(alone, "/etc/resolv.conf") == "nameserver 10.0.2.3\n")
-        let none = SandboxConfiguration(try record { $0.network = ContainerNetwork.none }, mac: mac, resolver: .none, time: 0)
+        let none = SandboxConfiguration(try record { $0.network = ContainerNetwork.none }, mac: mac, .none, time: 0)
         #expect(try text(none, "/etc/resolv.conf").isEmpty)
         #expect(none.interfaces.isEmpty)
         #expect(none.kernelParameters.isEmpty)
@@ -75,7 +75,7 @@ struct SandboxTests {
                 .bind(source: "/host", destination: "/data", options: [.readOnly, .noSetID]),
             ]
         }
-        let sandbox = SandboxConfiguration(record, mac: mac, resolver: .none, time: 0)
+        let sandbox = SandboxConfiguration(record, mac: mac, .user(.none), time: 0)
         #expect(sandbox.mounts == [
             .init(.temporary(size: 5, mode: 0o700), at: "/t", flags: [.noExecution]),
             .init(.share(tag: "svmm", name: "v1"), at: "/data", isReadOnly: true, flags: [.noSetID]),
@@ -141,5 +141,12 @@ struct SandboxTests {
         #expect(process.terminal == .init(columns: 10, rows: 5))
         #expect(process.streams.hasInput && process.hasInit && process.hasNoNewPrivileges)
         #expect(process.limits.first == .init(resource: 4, soft: 0, hard: .max))
+    }
+}
+
+extension NetworkSurroundings {
+    /// Of a container in the user network that asks for nothing.
+    fileprivate static func user(_ resolver: ResolverConfiguration) -> NetworkSurroundings {
+        NetworkSurroundings(user: [], resolver: resolver, outbound: nil)
     }
 }

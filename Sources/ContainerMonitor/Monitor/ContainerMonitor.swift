@@ -86,6 +86,8 @@ public final class ContainerMonitor {
     /// Waits for clients to read their last messages.
     var isConcluding = false
     private var lock: FileDescriptor?
+    /// Sockets that have published ports of the host, closed with the lock: whoever starts the container again has them back.
+    public var ports: [Int32] = []
 
     /// - Parameters:
     ///   - client: a connected stream socket, whose other end says `attach` or `detach` before the main process starts.
@@ -150,6 +152,8 @@ public final class ContainerMonitor {
 
     /// Gives up the container's lock.
     func releaseLock() {
+        for port in ports { closeInherited(port) }
+        ports = []
         lock?.unlockWhole()
         lock = nil
     }

@@ -18,8 +18,10 @@ public struct ContainerConfiguration: Codable, Sendable, Equatable {
     public var volumes: [String]
     public var network: ContainerNetwork
     public var ports: [ContainerPort]
-    /// Dot-decimal; nil without a network.
+    /// In the user network, dot-decimal; nil in others.
     public var address: String?
+    /// Of the user network's interface, six bytes; nil: of svmm's choice.
+    public var macAddress: [UInt8]?
     public var dnsServers: [String]
     public var dnsDomains: [String]
     public var dnsOptions: [String]

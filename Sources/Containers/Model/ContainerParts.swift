@@ -34,12 +34,6 @@ public struct MountOptions: OptionSet, Codable, Sendable, Equatable {
     public static let noExecution = MountOptions(rawValue: 8)
 }
 
-public enum ContainerNetwork: String, Codable, Sendable {
-    case none
-    /// The user's own network by passt(1), without rights on the host.
-    case user
-}
-
 /// A port of the host that leads into the container.
 public struct ContainerPort: Codable, Sendable, Equatable {
     public enum Transport: String, Codable, Sendable {

@@ -28,8 +28,14 @@ public struct ContainerRequest: Sendable, Equatable {
     /// nil: `user` where passt(1) is installed, otherwise `none`.
     public var network: ContainerNetwork?
     public var ports: [ContainerPort] = []
-    /// IPv4, dot-decimal.
+    /// Whether the ports that the image exposes are published, too, each at a port of the host that is free (-P).
+    public var publishesExposedPorts = false
+    /// For the only network: IPv4, dot-decimal, IPv6, and six bytes.
     public var address: String?
+    public var address6: String?
+    public var macAddress: [UInt8]?
+    /// Further names on the only network.
+    public var networkAliases: [String] = []
     /// Name servers, search domains and options of resolv.conf(5); empty: the host's.
     public var dnsServers: [String] = []
     public var dnsDomains: [String] = []

@@ -42,6 +42,8 @@ public struct ImageSettings: Sendable, Equatable {
     public var shell = ["/bin/sh", "-c"]
     /// Directories that are to be volumes.
     public var volumes: [String] = []
+    /// Ports that it serves; those of the host are 0.
+    public var exposedPorts: [ContainerPort] = []
 
     public init() {}
 }

@@ -21,6 +21,7 @@ extension ContainerRuntime {
         var configuration = try ContainerConfiguration(request, image: image.settings, identifier: identifier, host: .current())
         try Self.checkSources(configuration.mounts)
         try FreePorts.fill(&configuration.ports)
+        try resolve(&configuration.network)
         var record = ContainerRecord(
             identifier: identifier, name: request.name ?? "", created: Clock.realTimeNanoseconds(), image: image.name, digest: image.digest,
             root: image.root, isTemporary: request.isTemporary, configuration: configuration)
@@ -29,6 +30,24 @@ extension ContainerRuntime {
             throw ContainerDatabase.nameInUse(name, other.identifier)
         }
         return try insert(&record, hasName: request.name != nil, isBeingRun: isBeingRun)
+    }
+
+    /// Networks that were called by their identifiers are known by name from here on.
+    private func resolve(_ network: inout ContainerNetwork) throws(ContainerError) {
+        guard case .attached(var attachments) = network else { return }
+        for (index, attachment) in attachments.enumerated() {
+            guard case .network(let name) = attachment.kind else { continue }
+            let found = try store.networks.find(name)
+            for address in [attachment.address, attachment.address6].compactMap({ $0 }) where !found.subnets.contains(where: { $0.isHost(address) }) {
+                let subnets = found.subnets.map(\.subnet.description).joined(separator: ", ")
+                throw .invalid("--ip \(address): network \(found.name) has the addresses \(subnets), expected one of them")
+            }
+            attachments[index].place = found.name
+        }
+        for (index, attachment) in attachments.enumerated() where attachments[..<index].contains(where: { $0.place == attachment.place }) {
+            throw .invalid("--network \(attachment.place): given twice, expected each network once")
+        }
+        network = .attached(attachments)
     }
 
     private func insert(_ record: inout ContainerRecord, hasName: Bool, isBeingRun: Bool) throws(ContainerError) -> Made {

@@ -137,6 +137,8 @@ extension ContainerRuntime {
             if let connection = try? MonitorConnection(to: hold.paths.socket, container: name) { _ = try connection.ask(.rename(name)) }
             var renamed = record
             renamed.name = name
+            // Others may ask for it by its new name at once, or a little later.
+            try? store.networks.refreshNames { try? store.database.record($0) }
             store.note(.rename, renamed, attributes: ["oldName": record.name])
         }
     }

@@ -7,6 +7,8 @@ public struct ContainerSnapshot: Sendable, Equatable {
     public var record: ContainerRecord
     /// nil: it has never been started.
     public var status: ContainerStatus?
+    /// Its interfaces on networks of svmm's own; of a container that does not run, what it had last.
+    public var networks: [NetworkEndpoint] = []
 
     public enum State: String, Sendable, CaseIterable {
         case created, starting, running, paused, stopping, exited
@@ -33,7 +35,7 @@ extension ContainerRuntime {
             var snapshots: [ContainerSnapshot] = []
             for record in try store.database.all(onDamage: onDamage).reversed() {
                 do throws(ContainerError) {
-                    snapshots.append(ContainerSnapshot(record: record, status: try store.status(record.identifier)))
+                    snapshots.append(ContainerSnapshot(record: record, status: try store.status(record.identifier), networks: try store.networks.endpoints(record)))
                 } catch {
                     // Removed since the list was read.
                     guard error.kind == .notFound else { throw error }
@@ -46,7 +48,7 @@ extension ContainerRuntime {
     public func inspect(_ container: String) async throws(ContainerError) -> ContainerSnapshot {
         try await BlockingWork.run { () throws(ContainerError) in
             let record = try store.database.find(container)
-            return ContainerSnapshot(record: record, status: try store.status(record.identifier))
+            return ContainerSnapshot(record: record, status: try store.status(record.identifier), networks: try store.networks.endpoints(record))
         }
     }
 

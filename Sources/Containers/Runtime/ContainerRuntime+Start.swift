@@ -103,20 +103,38 @@ extension ContainerRuntime {
         store.removeRunDirectory(paths)
 
         let programs = if let given = self.programs { given } else { try EnginePrograms.find(kernel: configuration.kernel) }
-        let mac = NetworkDescription.mac(machine: record.identifier, index: 0)
+        let mac = configuration.macAddress ?? NetworkDescription.mac(machine: record.identifier, index: 0)
         let volumes = try attachVolumes(of: record)
-        let sandbox = SandboxConfiguration(record, mac: mac, resolver: configuration.network == .none ? .none : .host(),
-                                           time: Clock.realTimeNanoseconds(), volumes: volumes)
+        let attached = try store.networks.attach(record) { try? store.database.record($0) }
+        do throws(ContainerError) {
+            return try launch(record, paths, disk: disk, lock: lock, options, programs, mac: mac, attached, volumes)
+        } catch {
+            // There is no monitor that would.
+            try? store.networks.release(record.identifier, isGone: false) { try? store.database.record($0) }
+            throw error
+        }
+    }
+
+    private func launch(
+        _ record: ContainerRecord, _ paths: ContainerPaths, disk: String, lock: consuming FileDescriptor, _ options: StartOptions,
+        _ programs: EnginePrograms, mac: [UInt8], _ attached: AttachedNetworks, _ volumes: [Int: VolumeAttachment]
+    ) throws(ContainerError) -> Launched {
+        let configuration = record.configuration
+        let surroundings = NetworkSurroundings(configuration, attached)
+        let sandbox = SandboxConfiguration(record, mac: mac, surroundings, time: Clock.realTimeNanoseconds(), volumes: volumes)
         var machine = MachineDescription(configuration, paths: paths, programs: programs, rootDisk: disk, mac: mac, volumes: volumes)
+        machine.interfaces += attached.interfaces.enumerated().map { index, interface in
+            NetworkDescription(.descriptor(MonitorProcess.firstInherited + Int32(index)), mac: interface.mac, mtu: interface.mtu)
+        }
         if configuration.isCold != true { MachineTemplates(store: store.root).apply(to: &machine, monitor: programs.monitor) }
         var container = ContainerDescription(record, paths: paths, sandbox: sandbox, terminal: options.terminal, eventLog: store.events)
         container.volumeMarks = volumes.values.compactMap(\.mark).sorted()
         container.isRemovedAtEnd = record.isTemporary
-        if record.isTemporary { container.cleanup = try Self.cleanupCommand(record, root: store.root) }
-        return try MonitorProcess.start(programs.monitor, machine: machine, container: container, lock: lock, paths: paths)
+        if record.isTemporary || !attached.interfaces.isEmpty { container.cleanup = try Self.cleanupCommand(record, root: store.root) }
+        return try MonitorProcess.start(programs.monitor, machine: machine, container: container, lock: lock, paths: paths, networks: attached)
     }
 
-    /// What the monitor of a temporary container becomes at its end.
+    /// What the monitor becomes at its end, of a temporary container and of one with something on the host that is to be taken back.
     private static func cleanupCommand(_ record: ContainerRecord, root: String) throws(ContainerError) -> [String] {
         let own = try onFile("/proc/self/exe") { () throws(Errno) in try CurrentProcess.executablePath() }
         return [own, "container", "cleanup", "--root", root, record.identifier]

@@ -2,6 +2,7 @@ import AgentProtocol
 import ContainerProtocol
 import LinuxSystem
 import MachineProtocol
+import Networks
 
 extension ContainerRuntime {
     /// What `warm` has found or made.
@@ -56,13 +57,31 @@ extension ContainerRuntime {
             machine.shares = [ShareDescription(path: folder, tag: SandboxConfiguration.Devices.shares,
                                                name: SandboxConfiguration.Devices.share(0), readOnly: true)]
         }
+        let taps = try attachTaps(configuration, to: &machine)
         // Not none: the device is one of those that make the kind.
         machine.console = .file("/dev/null")
         templates.apply(to: &machine, monitor: programs.monitor)
         if let old = machine.restore { return Template(name: Self.name(old.directory), isOld: true) }
         guard let new = machine.template else { throw .failed("\(folder): no template can be made there") }
-        try MonitorProcess.makeTemplate(programs.monitor, machine: machine)
+        try MonitorProcess.makeTemplate(programs.monitor, machine: machine, taps: taps)
         return Template(name: Self.name(new), isOld: false)
+    }
+
+    /// TAPs that lead nowhere: what is on the other side is no part of the kind.
+    private func attachTaps(_ configuration: ContainerConfiguration, to machine: inout MachineDescription) throws(ContainerError) -> [HostTap] {
+        guard case .attached(let attachments) = configuration.network else { return [] }
+        var taps: [HostTap] = []
+        for attachment in attachments {
+            guard case .network(let name) = attachment.kind else {
+                throw .invalid("--network \(attachment.place): only a container tells what interfaces it has there, expected the name of a network, none or user")
+            }
+            let mtu = try store.networks.find(name).mtu
+            machine.interfaces.append(NetworkDescription(
+                .descriptor(4 + Int32(taps.count)), mac: NetworkDescription.mac(machine: machine.stateDirectory ?? name, index: taps.count),
+                mtu: mtu == 1500 ? nil : mtu))
+            taps.append(try onNetworks { () throws(NetworkError) in try store.networks.host.makeTap() })
+        }
+        return taps
     }
 
     private static func name(_ path: String) -> String { String(path[path.index(after: path.lastIndex(of: "/") ?? path.startIndex)...]) }

@@ -67,7 +67,10 @@ struct MachineTemplates {
     private static func kind(_ machine: MachineDescription, _ monitor: String) -> String? {
         var words = [
             machine.commandLine, "\(machine.memorySize)", "\(machine.disks.count)", "\(machine.disks.map(\.readOnly))", "\(!machine.shares.isEmpty)",
-            "\(machine.interfaces.count)",
+            // A driver keeps the offloads and the MTU that it has found.
+            machine.interfaces.map { interface in
+                if case .user = interface.backend { "user" } else { "tap \(interface.mtu ?? 0)" }
+            }.joined(separator: ","),
         ]
         for file in [machine.kernel, machine.initrd ?? "", monitor] {
             guard let attributes = try? FileDescriptor.open(file, [.pathOnly]).attributes() else { return nil }

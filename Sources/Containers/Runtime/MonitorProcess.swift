@@ -1,13 +1,17 @@
 import ContainerProtocol
 import LinuxSystem
 import MachineProtocol
+import Networks
 
 /// Starts the process of a container.
 enum MonitorProcess {
+    /// The number of the first descriptor behind those that every monitor gets: networks' TAPs, then the sockets of published ports.
+    static let firstInherited: Int32 = 7
+
     /// Starts the monitor, in a session of its own, with the locked file that tells of its life.
     static func start(
         _ program: String, machine: MachineDescription, container: ContainerDescription, lock: consuming FileDescriptor,
-        paths: ContainerPaths
+        paths: ContainerPaths, networks: AttachedNetworks = AttachedNetworks()
     ) throws(ContainerError) -> ContainerRuntime.Launched {
         // The error of a file is not the program's.
         let log = try onFile(paths.monitorLog) { () throws(Errno) in
@@ -20,8 +24,12 @@ enum MonitorProcess {
             let pair = try SocketPair(.stream)
             let identifier = try CurrentProcess.spawnDetached(
                 program,
-                arguments: ["svmm-vmm", "--description", "3", "--container", "4", "--client", "5", "--lock", "6"],
-                descriptors: [nothing.raw, log.raw, log.raw, machineFile.raw, containerFile.raw, pair.second.raw, lock.raw])
+                arguments: ["svmm-vmm", "--description", "3", "--container", "4", "--client", "5", "--lock", "6"]
+                    + (networks.ports.isEmpty ? [] : ["--ports", "\(firstInherited + Int32(networks.taps.count))"]),
+                descriptors: [nothing.raw, log.raw, log.raw, machineFile.raw, containerFile.raw, pair.second.raw, lock.raw]
+                    + networks.taps + networks.sockets)
+            // The monitor's from here on.
+            withExtendedLifetime(networks) {}
             _ = try? Thread(name: "reaper") { waitForProcess(identifier) }
             return ContainerRuntime.Launched(
                 connection: MonitorConnection(pair.takeFirst(), container: container.name, log: paths.monitorLog), identifier: identifier)
@@ -31,7 +39,9 @@ enum MonitorProcess {
     }
 
     /// Has the monitor make a machine's template, and waits for its end.
-    static func makeTemplate(_ program: String, machine: MachineDescription) throws(ContainerError) {
+    ///
+    /// - Parameter taps: of its interfaces; the first one's descriptor is 4.
+    static func makeTemplate(_ program: String, machine: MachineDescription, taps: [HostTap] = []) throws(ContainerError) {
         let status: Int32
         let said: [UInt8]
         do throws(Errno) {
@@ -39,7 +49,7 @@ enum MonitorProcess {
             let machineFile = try memoryFile("svmm machine description", machine.encoded())
             let words = try FileDescriptor.anonymousFile(name: "what a monitor says")
             status = waitForProcess(try CurrentProcess.spawnDetached(
-                program, arguments: ["svmm-vmm", "--description", "3"], descriptors: [nothing.raw, words.raw, words.raw, machineFile.raw]))
+                program, arguments: ["svmm-vmm", "--description", "3"], descriptors: [nothing.raw, words.raw, words.raw, machineFile.raw] + taps.map { $0.file.raw }))
             said = try words.prefix(64 << 10)
         } catch {
             throw .failed("\(program): \(error)")

@@ -54,6 +54,9 @@ extension ImageSettings {
         (entrypoint, command, environment) = (process.entrypoint, process.cmd, process.env)
         (user, workingDirectory, labels) = (process.user, process.workingDir, process.labels)
         (stopSignal, volumes) = (process.stopSignal, process.volumes)
+        exposedPorts = process.exposedPorts.compactMap { exposed in
+            ContainerPort.Transport(rawValue: exposed.transport).map { ContainerPort(host: 0, container: exposed.port, transport: $0) }
+        }
         if let shell = process.shell, !shell.isEmpty { self.shell = shell }
         guard let check = process.healthcheck, !check.test.isEmpty else { return }
         healthTest = check.test

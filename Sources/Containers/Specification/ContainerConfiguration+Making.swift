@@ -28,10 +28,10 @@ extension ContainerConfiguration {
         mounts = request.mounts + volumes.map { .volume(VolumeMount(name: nil, destination: $0)) }
         try Self.check(mounts)
 
-        network = if let network = request.network { network } else { try host.defaultNetwork(for: request) }
-        ports = request.ports
+        network = try ContainerNetwork(request, host: host)
+        ports = request.ports + (request.publishesExposedPorts && network != .none ? try Self.exposed(image) : [])
         try Self.check(ports)
-        address = try Self.address(request, network)
+        (address, macAddress) = (try Self.address(request, network), network == .user ? request.macAddress : nil)
         (dnsServers, dnsDomains, dnsOptions) = (request.dnsServers, request.dnsDomains, request.dnsOptions)
         hosts = request.hosts
 
@@ -120,10 +120,19 @@ extension ContainerConfiguration {
         throw .invalid("--publish \(port.host):\(port.container): port \(name) of the host is given twice, expected one publication of it")
     }
 
+    /// As many as a range of --publish has: each takes a port of the host.
+    private static func exposed(_ image: ImageSettings) throws(ContainerError) -> [ContainerPort] {
+        guard image.exposedPorts.count <= 1024 else {
+            throw .invalid("--publish-all: the image exposes \(image.exposedPorts.count) ports, expected at most 1024; publish those that are used")
+        }
+        return image.exposedPorts
+    }
+
     private static func address(_ request: ContainerRequest, _ network: ContainerNetwork) throws(ContainerError) -> String? {
         guard network == .user else {
-            guard request.ports.isEmpty else { throw .invalid("--publish with --network none: expected --network user") }
-            guard request.address == nil else { throw .invalid("--ip with --network none: expected --network user") }
+            guard network == .none else { return nil }
+            guard request.ports.isEmpty else { throw .invalid("--publish with --network none: expected --network user, or the name of a network") }
+            guard request.address == nil else { throw .invalid("--ip with --network none: expected --network user, or the name of a network") }
             return nil
         }
         guard let text = request.address else { return UserNetworkPlan.address }

@@ -30,30 +30,43 @@ struct ResolverConfiguration: Sendable, Equatable {
         return own
     }
 
+    /// As `host`, for who does not reach the host's loopback interface at all: behind a server there is the list of those that it asks.
+    static func reachable() -> ResolverConfiguration {
+        var own = host()
+        guard own.servers.isEmpty else { return own }
+        let text = String(decoding: contents(ofSmallFile: "/run/systemd/resolve/resolv.conf") ?? [], as: UTF8.self)
+        own.servers = ResolverConfiguration(parsing: text).servers.filter { !isLoopback($0) }
+        return own
+    }
+
     private static func isLoopback(_ address: String) -> Bool { address.hasPrefix("127.") || address == "::1" }
 }
 
 /// Files of a container that are svmm's.
 enum HostFiles {
-    static func hosts(_ record: ContainerRecord) -> String {
+    /// The names of the host.
+    static let hostNames = ["host.svmm.internal", "host.containers.internal"]
+
+    static func hosts(_ record: ContainerRecord, _ surroundings: NetworkSurroundings) -> String {
         let configuration = record.configuration
-        var lines = configuration.hosts.map { entry in
-            "\(entry.address ?? UserNetworkPlan.gateway)\t\(entry.name)"
+        var lines = configuration.hosts.compactMap { entry in
+            (entry.address ?? surroundings.gateway).map { "\($0)\t\(entry.name)" }
         }
         lines += [
             "127.0.0.1\tlocalhost localhost.localdomain localhost4 localhost4.localdomain4",
             "::1\tlocalhost localhost.localdomain localhost6 localhost6.localdomain6",
         ]
         let names = ([configuration.hostname] + (record.name == configuration.hostname ? [] : [record.name])).joined(separator: " ")
-        lines.append("\(configuration.address ?? "127.0.1.1")\t\(names)")
+        if let host = surroundings.host { lines.append("\(host)\t\(hostNames.joined(separator: " "))") }
+        let own = surroundings.interfaces.flatMap(\.addresses).map(\.address.description)
+        lines += (configuration.address.map { [$0] } ?? (own.isEmpty ? ["127.0.1.1"] : own)).map { "\($0)\t\(names)" }
         return lines.joined(separator: "\n") + "\n"
     }
 
-    static func resolver(_ configuration: ContainerConfiguration, host: ResolverConfiguration) -> String {
+    static func resolver(_ configuration: ContainerConfiguration, _ surroundings: NetworkSurroundings) -> String {
         guard configuration.network != .none else { return "" }
-        // What is asked of the user network's own resolver reaches the host's, also one on its loopback interface.
-        let servers = !configuration.dnsServers.isEmpty ? configuration.dnsServers
-            : host.servers.isEmpty ? [UserNetworkPlan.resolver] : host.servers
+        let host = surroundings.resolver
+        let servers = configuration.dnsServers.isEmpty ? surroundings.servers : configuration.dnsServers
         let domains = configuration.dnsDomains.isEmpty ? host.domains : configuration.dnsDomains.filter { $0 != "." }
         let options = configuration.dnsOptions.isEmpty ? host.options : configuration.dnsOptions
         var lines: [String] = []

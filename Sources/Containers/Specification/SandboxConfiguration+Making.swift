@@ -16,10 +16,12 @@ extension SandboxConfiguration {
     /// What a container finds around it.
     ///
     /// - Parameters:
-    ///   - mac: of its interface, if it has one.
+    ///   - mac: of its interface in the user network, if it has one.
     ///   - time: nanoseconds since 1970.
     ///   - volumes: by their places among the mounts.
-    init(_ record: ContainerRecord, mac: [UInt8], resolver: ResolverConfiguration, time: UInt64, volumes: [Int: VolumeAttachment] = [:]) {
+    init(
+        _ record: ContainerRecord, mac: [UInt8], _ surroundings: NetworkSurroundings, time: UInt64, volumes: [Int: VolumeAttachment] = [:]
+    ) {
         let configuration = record.configuration
         let names = configuration.hostname.split(separator: ".", maxSplits: 1)
         self.init(hostname: names.first.map(String.init) ?? configuration.hostname,
@@ -27,15 +29,16 @@ extension SandboxConfiguration {
         mounts = configuration.mounts.enumerated().compactMap { index, mount in Mount(mount, index: index, volumes[index]) }
         sharedMemorySize = configuration.sharedMemory
         files = [
-            File(path: "/etc/hosts", contents: Array(HostFiles.hosts(record).utf8)),
+            File(path: "/etc/hosts", contents: Array(HostFiles.hosts(record, surroundings).utf8)),
             File(path: "/etc/hostname", contents: Array("\(configuration.hostname)\n".utf8)),
-            File(path: "/etc/resolv.conf", contents: Array(HostFiles.resolver(configuration, host: resolver).utf8)),
+            File(path: "/etc/resolv.conf", contents: Array(HostFiles.resolver(configuration, surroundings).utf8)),
         ]
         if let address = configuration.address.flatMap({ InternetAddress.version4($0) }) {
             interfaces = [Interface(
                 mac: mac, name: "eth0", addresses: [Address(bytes: address, prefixLength: UserNetworkPlan.prefixLength)],
                 gateways: InternetAddress.version4(UserNetworkPlan.gateway).map { [$0] } ?? [])]
         }
+        interfaces += surroundings.interfaces.map(Interface.init)
         kernelParameters = Self.parameters(configuration)
         maskedPaths = Self.masked
         readOnlyPaths = Self.readOnly
@@ -59,6 +62,14 @@ extension SandboxConfiguration {
         "/proc/scsi", "/sys/firmware", "/sys/fs/selinux", "/sys/dev/block",
     ]
     static let readOnly = ["/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+}
+
+extension SandboxConfiguration.Interface {
+    fileprivate init(_ interface: AttachedNetworks.Interface) {
+        self.init(mac: interface.mac, name: interface.name, mtu: interface.mtu ?? 0,
+                  addresses: interface.addresses.map { SandboxConfiguration.Address(bytes: $0.address.bytes, prefixLength: $0.prefixLength) },
+                  gateways: interface.gateways.map(\.bytes))
+    }
 }
 
 extension SandboxConfiguration.Mount {

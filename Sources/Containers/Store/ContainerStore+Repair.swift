@@ -12,6 +12,20 @@ extension ContainerStore {
         try collectLeftovers(known)
         try volumes.sweep()
         try noteBoot(known)
+        // Where the host refuses, the next container that needs it says so.
+        try? repairNetworks(known)
+    }
+
+    private func repairNetworks(_ known: [String]) throws(ContainerError) {
+        for identifier in try networks.holders() {
+            if known.contains(identifier) {
+                try withStopped(identifier) { _ throws(ContainerError) in try networks.releaseLost(identifier, isGone: false) }
+            } else if (try? fileStatus(at: paths(identifier).directory)) == nil {
+                // Not one that has been made since.
+                try networks.releaseLost(identifier, isGone: true)
+            }
+        }
+        try networks.complete { try? database.record($0) }
     }
 
     /// A run directory is there for as long as its container runs.

@@ -1,5 +1,6 @@
 import ContainerProtocol
 import LinuxSystem
+import Networks
 
 /// The containers of one root directory: the database, a directory for each, and their sockets' directories. Any thread, any number of
 /// processes.
@@ -14,14 +15,17 @@ final class ContainerStore: Sendable {
     /// Where the run directories are.
     let runtime: String
     let volumes: VolumeStore
+    let networks: NetworkStore
 
     /// - Parameters:
     ///   - root: absolute; made if it is missing.
     ///   - runtime: made when it is needed.
-    init(root: String, runtime: String) throws(ContainerError) {
+    ///   - host: whose networks containers are on; nil: this one.
+    init(root: String, runtime: String, host: (any NetworkHost)? = nil) throws(ContainerError) {
         self.root = root
         self.runtime = runtime
         volumes = VolumeStore(store: root)
+        networks = NetworkStore(root: root, runtime: runtime, host: host ?? SystemNetworkHost())
         let folder = root + "/containers"
         // The usual case costs one call.
         if (try? fileStatus(at: folder))?.kind != .directory {
@@ -222,6 +226,7 @@ final class ContainerStore: Sendable {
         removeRunDirectory(hold.paths)
         // Before the row: what is left of a container that has none goes with the volumes in its list.
         if !withVolumes { try forgetVolumes(hold.paths) }
+        try networks.release(identifier, isGone: true) { try? database.record($0) }
         try database.delete(identifier)
         try removeListedVolumes(hold.paths)
         let path = hold.paths.directory

@@ -25,7 +25,7 @@ extension ContainerSnapshot {
             "ExitCode": .integer(Int64(status?.exitStatus ?? 0)),
             "Pid": .integer(Int64(isRunning ? status?.processIdentifier ?? 0 : 0)),
             "Ports": .string(configuration.ports.map(\.text).joined(separator: ", ")),
-            "Networks": .string(configuration.network.rawValue),
+            "Networks": .string(configuration.network.text),
             "Mounts": .string(configuration.mounts.map(\.destination).joined(separator: ",")),
             "Labels": .object(configuration.labels.mapValues { .string($0) }),
         ])
@@ -84,7 +84,7 @@ extension ContainerSnapshot {
             "Mounts": .array(configuration.mounts.map { $0.details(volumes) }),
             "Config": config,
             "HostConfig": hostConfig,
-            "NetworkSettings": network,
+            "NetworkSettings": networkSettings,
         ])
     }
 
@@ -155,7 +155,7 @@ extension ContainerSnapshot {
         return .object([
             "AutoRemove": .bool(record.isTemporary),
             "Binds": .array(configuration.mounts.compactMap(\.bind).map { .string($0) }),
-            "NetworkMode": .string(configuration.network.rawValue),
+            "NetworkMode": .string(configuration.network.text),
             "Memory": .integer(Int64(clamping: configuration.memory)),
             "CpuCount": .integer(Int64(configuration.processors)),
             "PidsLimit": .integer(Int64(configuration.processLimit)),
@@ -185,7 +185,7 @@ extension ContainerSnapshot {
         ])
     }
 
-    private var ports: JSONValue {
+    var ports: JSONValue {
         var bindings: [String: JSONValue] = [:]
         for port in record.configuration.ports {
             let key = "\(port.container)/\(port.transport.rawValue)"
@@ -193,14 +193,6 @@ extension ContainerSnapshot {
             if case .array(let others)? = bindings[key] { bindings[key] = .array(others + [binding]) } else { bindings[key] = .array([binding]) }
         }
         return .object(bindings)
-    }
-
-    private var network: JSONValue {
-        .object([
-            "IPAddress": .string(record.configuration.address ?? ""),
-            "Ports": ports,
-            "Networks": .object([record.configuration.network.rawValue: .object(["IPAddress": .string(record.configuration.address ?? "")])]),
-        ])
     }
 }
 

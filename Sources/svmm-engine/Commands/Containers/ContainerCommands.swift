@@ -17,6 +17,6 @@ struct ContainerCommands: ParsableCommand {
         ContainerRun.self, ContainerCreate.self, ContainerStart.self, ContainerStop.self, ContainerRestartCommand.self, ContainerKill.self,
         ContainerRemove.self, ContainerExec.self, ContainerAttach.self, ContainerLogsCommand.self, ContainerList.self, ContainerInspect.self,
         ContainerWait.self, ContainerCopy.self, ContainerTop.self, ContainerRename.self, ContainerPause.self, ContainerUnpause.self,
-        ContainerExport.self,
+        ContainerExport.self, ContainerPortCommand.self,
     ]
 }

@@ -57,6 +57,7 @@ struct SystemInfo: EngineCommand {
             "KVM": kvm,
             "HardwareVirtualization": .bool(flags.contains(" vmx") || flags.contains(" svm")),
             "CPUs": .integer(Int64(onlineProcessorCount())),
+            "Networks": .string(CurrentProcess.user == 0 ? findProgram("nft") ?? "nftables is not installed: no networks but user and none" : "root only"),
             "UserNetwork": .string(findProgram("passt") ?? "passt is not installed: containers have no network"),
             "Defaults": .object([
                 "Memory": .integer(Int64(ContainerDefaults.memory)), "CPUs": .integer(Int64(min(onlineProcessorCount(), ContainerDefaults.processors))),

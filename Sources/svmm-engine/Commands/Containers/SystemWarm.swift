@@ -18,10 +18,9 @@ struct SystemWarm: EngineCommand {
             transform: { try number($0, in: 1...64, unit: " whole CPUs") })
     var cpus: Int?
 
-    @Option(name: [.long, .customLong("net")],
-            help: ArgumentHelp("none, or user for a network by passt. (default: user where passt is installed)", valueName: "network"),
-            transform: { try ContainerNetwork(parsing: $0) })
-    var network: ContainerNetwork?
+    @Option(name: [.long, .customLong("net")], parsing: .singleValue,
+            help: ArgumentHelp("none, user for a network by passt, or a network's name. (default: user where passt is installed)", valueName: "network"))
+    var network: [String] = []
 
     @Option(help: ArgumentHelp("Kernel to boot in place of svmm's own.", valueName: "path"),
             transform: { try ContainerOptions.kernel($0) })
@@ -33,9 +32,10 @@ struct SystemWarm: EngineCommand {
     @OptionGroup var store: StoreOptions
 
     func run() async throws {
+        let connected = try asUsage { () throws(Expected) in try ContainerNetwork.parse(network) }
         try await Engine.run(store) { engine in
             var request = ContainerRequest(image: "")
-            (request.memory, request.processors, request.network, request.kernel) = (memory, cpus, network, kernel)
+            (request.memory, request.processors, request.network, request.kernel) = (memory, cpus, connected, kernel)
             printLine(try await engine.runtime.warm(request, hasShares: volumes).name)
             return 0
         }

@@ -61,15 +61,3 @@ extension ContainerLog {
         }
     }
 }
-
-extension ContainerNetwork {
-    /// `--network none|user`.
-    init(parsing text: String) throws(Expected) {
-        switch text {
-        case "none": self = .none
-        case "user", "pasta", "slirp4netns", "private": self = .user
-        case "host": throw Expected("none or user, found 'host': a container is a machine of its own, and has no part in the host's network")
-        default: throw Expected("none or user, found '\(text)': named networks are not in this version")
-        }
-    }
-}

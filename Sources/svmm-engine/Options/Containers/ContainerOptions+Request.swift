@@ -18,7 +18,9 @@ extension ContainerOptions {
             (request.hasInput, request.hasTerminal, request.isTemporary) = (interactive, tty, remove)
             (request.hasInit, request.isRootReadOnly) = (hasInit, readOnly)
             request.mounts = volume + mount + tmpfs
-            (request.network, request.ports, request.address) = (network, publish.flatMap { $0 }, ip)
+            request.network = try ContainerNetwork.parse(network)
+            (request.ports, request.publishesExposedPorts) = (publish.flatMap { $0 }, publishAll)
+            (request.address, request.address6, request.macAddress, request.networkAliases) = (ip, ip6, macAddress, networkAlias)
             request.dnsServers = try Self.list(dns).map { server throws(Expected) in
                 guard HostEntry.isAddress(server) else { throw Expected("--dns ADDRESS, found '\(server)'") }
                 return server

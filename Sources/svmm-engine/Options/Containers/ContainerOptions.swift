@@ -43,13 +43,27 @@ struct ContainerOptions: ParsableArguments {
             transform: { try ContainerPort.parse($0) })
     var publish: [[ContainerPort]] = []
 
-    @Option(name: [.long, .customLong("net")],
-            help: ArgumentHelp("none, or user for a network by passt. (default: user where passt is installed)", valueName: "network"),
-            transform: { try ContainerNetwork(parsing: $0) })
-    var network: ContainerNetwork?
+    @Flag(name: [.customShort("P"), .long], help: "Publish the ports that the image exposes, each at a free port of the host.")
+    var publishAll = false
 
-    @Option(help: ArgumentHelp("IPv4 address in the user network. (default: 10.0.2.15)", valueName: "address"))
+    @Option(name: [.long, .customLong("net")], parsing: .singleValue,
+            help: ArgumentHelp(
+                "none, user for a network by passt, or a network of svmm network; several for several interfaces. (default: user where passt is installed)",
+                valueName: "none|user|name[:ip=…,ip6=…,mac=…,alias=…]|ns:path|cni:name"))
+    var network: [String] = []
+
+    @Option(help: ArgumentHelp("IPv4 address on the network.", valueName: "address"))
     var ip: String?
+
+    @Option(help: ArgumentHelp("IPv6 address on the network.", valueName: "address"))
+    var ip6: String?
+
+    @Option(help: ArgumentHelp("Ethernet address on the network.", valueName: "address"), transform: { try NetworkAttachment.mac($0) })
+    var macAddress: [UInt8]?
+
+    @Option(parsing: .singleValue, help: ArgumentHelp("Further name on the network.", valueName: "name"),
+            transform: { try NetworkAttachment.alias($0) })
+    var networkAlias: [String] = []
 
     @Option(parsing: .singleValue, help: ArgumentHelp("Name server. (default: the host's)", valueName: "address"))
     var dns: [String] = []
