@@ -2,7 +2,7 @@ import ContainerProtocol
 import LinuxSystem
 import MachineProtocol
 
-/// `--description FD --container FD --client FD --lock FD`, all of them.
+/// `--description FD --container FD --client FD --lock FD`, all of them, and perhaps `--ports FD`, which stay open.
 struct FakeArguments {
     let machine: MachineDescription
     let container: ContainerDescription
@@ -16,6 +16,7 @@ struct FakeArguments {
             guard let value = rest.popFirst().flatMap({ Int32($0) }) else { return nil }
             values[name] = value
         }
+        values["--ports"] = nil
         guard values.count == 4, let description = values["--description"], let container = values["--container"],
               let client = values["--client"], let lock = values["--lock"] else { return nil }
         self.client = client
