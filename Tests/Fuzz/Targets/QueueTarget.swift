@@ -10,7 +10,8 @@ enum QueueTarget {
         let features = FeatureBits(rawValue: input.pick([.max, 0, FeatureBits.eventIndex.rawValue, FeatureBits.indirectDescriptors.rawValue]))
             .intersection(.transport).union(.version1)
         let size = input.pick([8, 1, 2, 16] as [UInt16])
-        let memory = try Self.memory()
+        let guarded = try GuardedMemory(size: Bench.lowRAM + Bench.highRAM)
+        let memory = guarded.memory
         let ring = MockDriver(memory: memory, size: size)
         let walker = ReferenceWalker(memory: memory, ring: ring, allowsIndirect: features.contains(.indirectDescriptors))
         while !input.isEmpty {
@@ -105,10 +106,5 @@ enum QueueTarget {
         configuration.availableRing = ring.availableRing
         configuration.usedRing = ring.usedRing
         return configuration
-    }
-
-    private static func memory() throws -> GuestMemory {
-        guard let layout = RAMLayout(size: Bench.lowRAM + Bench.highRAM) else { violation("no layout") }
-        return try GuestMemory(layout: layout)
     }
 }

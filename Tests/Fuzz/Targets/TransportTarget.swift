@@ -7,8 +7,8 @@ import Virtio
 /// The register block of a device that does nothing, beside a model of what it may answer.
 enum TransportTarget {
     static let target = FuzzTarget("mmio-transport", maximumLength: 1024) { input in
-        guard let layout = RAMLayout(size: Bench.lowRAM + Bench.highRAM) else { violation("no layout") }
-        let memory = try GuestMemory(layout: layout)
+        let guarded = try GuardedMemory(size: Bench.lowRAM + Bench.highRAM)
+        let memory = guarded.memory
         let device = IdleDevice()
         let driver = try TransportDriver(device, memory: memory)
         let rings = [MockDriver(memory: memory, size: 8), MockDriver(memory: memory, size: 64, base: 0x2_0000)]

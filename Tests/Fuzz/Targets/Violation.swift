@@ -11,3 +11,10 @@ public func violation(_ what: String) -> Never {
 func require(_ condition: Bool, _ what: @autoclosure () -> String) {
     if !condition { violation(what()) }
 }
+
+/// Says what is done, where SVMM_FUZZ_TRACE is set: for whoever looks at an input that was found.
+func trace(_ what: @autoclosure () -> String) {
+    if isTracing { printErrorLine("  \(what())") }
+}
+
+private let isTracing = getenv("SVMM_FUZZ_TRACE") != nil

@@ -93,7 +93,7 @@ final class BlockModel: DeviceModel {
         let (identifier, status) = (bench.writable(20), bench.writable(1))
         try bench.rings[0].add([try bench.readable(Self.header(8, 0)), identifier, status])
         bench.driver.kick()
-        try bench.wait(0, used: 1)
+        bench.wait(0, used: 1)
         require(try bench.memory.read(UInt8.self, at: status.address) == 0, "GET_ID fails after a reset")
         let found = try bench.memory.bytes(at: identifier.address, count: Self.serial.utf8.count)
         require(found == Array(Self.serial.utf8), "GET_ID says \(found) after a reset")

@@ -46,7 +46,7 @@ final class FileSharingModel: DeviceModel {
             let reply = bench.writable(8192)
             try bench.rings[0].add([try bench.readable(message), reply])
             bench.driver.kick()
-            try bench.wait(0, used: UInt16(number + 1))
+            bench.wait(0, used: UInt16(number + 1))
             let type = try bench.memory.read(UInt8.self, at: reply.address + 4)
             require(type == message[4] + 1, "message \(message[4]) is answered by \(type) after a reset")
         }

@@ -37,7 +37,7 @@ final class EntropyModel: DeviceModel {
     func proveThatItWorks(_ bench: Bench) throws {
         try bench.rings[0].add([bench.writable(64)])
         bench.driver.kick()
-        try bench.wait(0, used: 1)
+        bench.wait(0, used: 1)
         require(bench.rings[0].used(0) == (0, 64), "64 bytes were asked for, \(bench.rings[0].used(0)) came")
     }
 }
@@ -100,7 +100,7 @@ final class BalloonModel: DeviceModel {
         for queue in 0...1 {
             try bench.rings[queue].add([try bench.readable(page)])
             bench.driver.kick(UInt32(queue))
-            try bench.wait(queue, used: 1)
+            bench.wait(queue, used: 1)
         }
     }
 }
@@ -145,7 +145,7 @@ final class ConsoleModel: DeviceModel {
         try bench.rings[1].add([try bench.readable([65])])
         try bench.rings[0].add([bench.writable(8)])
         bench.driver.kick(1)
-        try bench.wait(1, used: 1)
+        bench.wait(1, used: 1)
         require(console.receive([66, 67][...]) == 2, "input is not taken after a reset")
         require(bench.rings[0].used(0) == (0, 2), "input of 2 bytes became \(bench.rings[0].used(0))")
     }

@@ -119,7 +119,9 @@ final class NetworkModel: DeviceModel {
     }
 
     func hostEvent(_ input: inout FuzzInput) throws {
-        switch input.below(8) {
+        let choice = input.below(8)
+        trace("host event \(choice)")
+        switch choice {
         case 0: network.backend.setLink(up: input.once(in: 2))
         case 1: try network.connect()
         case 2: drain()
@@ -155,6 +157,6 @@ final class NetworkModel: DeviceModel {
         try network.connect()
         network.backend.setLink(up: true)
         bench.driver.kick(1)
-        try bench.wait(1, used: 1)
+        bench.wait(1, used: 1)
     }
 }

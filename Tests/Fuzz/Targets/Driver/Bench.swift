@@ -15,7 +15,8 @@ final class Bench {
     static let lowRAM = RAMLayout.holeStart
     static let highRAM: UInt64 = 4 << 20
 
-    let memory: GuestMemory
+    private let guarded: GuardedMemory
+    var memory: GuestMemory { guarded.memory }
     let model: any DeviceModel
     let driver: TransportDriver
     let rings: [MockDriver]
@@ -24,40 +25,21 @@ final class Bench {
     var isHonest = true
     private var slot = 0
 
-    /// - Parameter memory: that of the machine that was before; nil: new memory.
-    init(_ model: any DeviceModel, memory old: GuestMemory? = nil) throws {
+    /// - Parameter old: what was there before the machine was saved; nil: new memory.
+    init(_ model: any DeviceModel, after old: Bench? = nil) throws {
         self.model = model
-        memory = try old ?? Self.makeMemory()
+        guarded = try old?.guarded ?? GuardedMemory(size: Self.lowRAM + Self.highRAM)
+        let memory = guarded.memory
         driver = try TransportDriver(model.device, memory: memory)
-        let memory = memory
-        rings = model.device.queueSizes.enumerated().map { index, size in
+        // The driver goes on where it was.
+        rings = old?.rings ?? model.device.queueSizes.enumerated().map { index, size in
             MockDriver(memory: memory, size: min(size, 16), base: 0x1_0000 + 0x2000 * UInt64(index))
         }
-    }
-
-    private static func makeMemory() throws -> GuestMemory {
-        guard let layout = RAMLayout(size: lowRAM + highRAM) else { throw Errno.invalidArgument }
-        let memory = try GuestMemory(layout: layout)
-        memory.forEachRegion { region, host in
-            // Runs are many and touch little.
-            _ = madvise(host, Int(region.count), MADV_NOHUGEPAGE)
-        }
-        // Whoever reads or writes behind guest memory meets a page that may not be touched. Where another mapping is there
-        // already, that is as it is.
-        memory.forEachRegion { region, host in
-            guard region == layout.high else { return }
-            let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | 0x10_0000  // MAP_FIXED_NOREPLACE
-            _ = mmap(host + Int(region.count), 1 << 16, PROT_NONE, flags, -1, 0)
-        }
-        return memory
     }
 
     deinit {
         driver.status = 0
         model.finish()
-        memory.forEachRegion { region, host in
-            if region.start != 0 { munmap(host + Int(region.count), 1 << 16) }
-        }
     }
 
     /// The driver's initialisation, with empty rings.
@@ -90,9 +72,18 @@ final class Bench {
     }
 
     /// Waits until the device has used so many chains of a queue in all: a device that does not is broken.
-    func wait(_ queue: Int, used count: UInt16) throws {
-        try driver.wait(for: rings[queue], used: count)
+    func wait(_ queue: Int, used count: UInt16) {
+        while rings[queue].usedIndex != count {
+            var entry = pollfd(fd: driver.line.raw, events: Int16(POLLIN), revents: 0)
+            let isSignalled = poll(&entry, 1, Self.patience) > 0
+            let used = rings[queue].usedIndex
+            require(isSignalled, "queue \(queue): \(used) of \(count) chains are used, status \(driver.status), and no interrupt comes")
+            driver.line.take()
+        }
     }
+
+    /// Milliseconds: more than anything takes on a machine that is busy.
+    private static let patience: Int32 = 20_000
 
     /// No device uses what it was not given.
     func checkIndices() {

@@ -44,7 +44,9 @@ struct DriverProgram {
     private mutating func step(_ input: inout FuzzInput) throws {
         let queue = input.below(bench.rings.count)
         let ring = bench.rings[queue]
-        switch input.below(32) {
+        let choice = input.below(32)
+        trace("step \(choice), queue \(queue), status \(bench.driver.status), used \(ring.usedIndex) of \(ring.availableIndex)")
+        switch choice {
         case 0...9: try addRequest(&input, queue)
         case 10, 11: try addChain(&input, queue)
         case 12: try ChainGenerator.scribble(&input, ring)
@@ -57,7 +59,10 @@ struct DriverProgram {
         case 20: ring.availableFlags = UInt16(input.below(4))
         case 21, 22: bench.model.settle()
         case 23, 24: try bench.model.hostEvent(&input)
-        case 25: RegisterAccess.perform(&input, on: bench.driver, queues: bench.rings)
+        case 25:
+            // Two queues may get the same rings, or one those that are in use already.
+            RegisterAccess.perform(&input, on: bench.driver, queues: bench.rings)
+            bench.isHonest = false
         case 26: RegisterAccess.configuration(&input, on: bench.driver)
         case 27: try start(&input)
         case 28: bench.driver.status = 0
@@ -81,6 +86,7 @@ struct DriverProgram {
     }
 
     private mutating func add(_ buffers: [MockDriver.Buffer], _ queue: Int, isIndirect: Bool) throws {
+        trace("\(isIndirect ? "indirect" : "direct") \(buffers)")
         guard !buffers.isEmpty, hasRoom(queue, for: isIndirect ? 1 : buffers.count) else { return }
         let ring = bench.rings[queue]
         if isIndirect {
@@ -110,24 +116,27 @@ struct DriverProgram {
         saved.encode(&encoder)
         require(Self.decoded(encoder.bytes) == saved, "a saved transport is not read as it was written")
         if input.once(in: 4) { return bench.driver.transport.resume() }
-        var state = saved
         if input.once(in: 3) {
             var bytes = encoder.bytes
             ByteMutation.mutate(&bytes, &input)
-            guard let changed = Self.decoded(bytes) else { return bench.driver.transport.resume() }
-            state = changed
             bench.isHonest = false
+            if let changed = Self.decoded(bytes), try goOn(from: changed) == nil { return }
         }
-        let next = try Bench(bench.model.renewed(), memory: bench.memory)
+        if let error = try goOn(from: saved) { violation("what was saved is not restored: \(error)") }
+    }
+
+    /// On a new device. Nothing has happened where it refuses.
+    private mutating func goOn(from state: TransportSnapshot) throws -> SavedStateError? {
+        let next = try Bench(bench.model.renewed(), after: bench)
         next.isHonest = bench.isHonest
         do throws(SavedStateError) {
             try next.driver.transport.restore(state)
-            bench = next
-            bench.driver.transport.resume()
         } catch {
-            require(state != saved, "what was saved is not restored: \(error)")
-            bench.driver.transport.resume()
+            return error
         }
+        bench = next
+        bench.driver.transport.resume()
+        return nil
     }
 
     private static func decoded(_ bytes: [UInt8]) -> TransportSnapshot? {
