@@ -83,6 +83,11 @@ let package = Package(
         // Used by the tests below, and by nothing that ships.
         .target(name: "TestSupport", dependencies: ["Virtio", "GuestMemory", "LinuxSystem", "CLinux"],
                 path: "Tests/TestSupport", swiftSettings: strict),
+        // What programs do with bytes that they do not trust, as functions of bytes: for libFuzzer (Tools/fuzz) and for FuzzTests.
+        .target(name: "FuzzTargets",
+                dependencies: ["Devices", "Snapshot", "Boot", "NineP", "Virtio", "GuestMemory", "MachineProtocol", "AgentProtocol",
+                               "ContainerProtocol", "Wire", "LinuxSystem", "TestSupport"],
+                path: "Tests/Fuzz/Targets", swiftSettings: strict),
         .target(name: "ProcessSupport", dependencies: ["CLinux", "LinuxSystem"], path: "Tests/ProcessSupport",
                 swiftSettings: strict),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter",
@@ -131,6 +136,10 @@ let package = Package(
                     dependencies: ["svmm", "svmm-engine", "CommandSupport", "LinuxSystem", "Containers", "Registry", "MachineProtocol", "TestSupport",
                                    .product(name: "ArgumentParser", package: "swift-argument-parser")],
                     swiftSettings: strict),
+        .testTarget(name: "FuzzTests",
+                    dependencies: ["FuzzTargets", "svmm", "OCI", "Virtio", "LinuxSystem", "TestSupport",
+                                   .product(name: "ArgumentParser", package: "swift-argument-parser")],
+                    path: "Tests/Fuzz/Runner", swiftSettings: strict),
         // The programs are built with the tests, which start them.
         .testTarget(name: "PayloadTests",
                     dependencies: ["svmm", "svmm-vmm", "ProcessSupport", "TestSupport", "LinuxSystem", "CLinux"],

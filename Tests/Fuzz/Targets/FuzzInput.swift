@@ -49,7 +49,7 @@ public struct FuzzInput {
     }
 
     /// All that is left.
-    mutating func rest() -> [UInt8] {
+    public mutating func rest() -> [UInt8] {
         take(bytes.count)
     }
 

@@ -110,6 +110,7 @@ final class ConsoleModel: DeviceModel {
     private let hasTerminal: Bool
     private let console: ConsoleDevice
     var device: any VirtioDevice { console }
+    let servedQueue = 1
 
     convenience init(_ input: inout FuzzInput) throws {
         self.init(hasTerminal: input.once(in: 2))

@@ -53,6 +53,7 @@ final class NetworkModel: DeviceModel {
     private let network: Network
     private let thread: LoopThread
     let device: any VirtioDevice
+    let servedQueue = 1
 
     convenience init(_ input: inout FuzzInput) throws {
         ignoreWriteSignals()

@@ -35,6 +35,7 @@ final class VsockModel: DeviceModel {
     private let host: Host
     private let thread: LoopThread
     let device: any VirtioDevice
+    let servedQueue = 1
 
     convenience init(_ input: inout FuzzInput) throws {
         ignoreWriteSignals()
