@@ -143,7 +143,7 @@ final class NetworkModel: DeviceModel {
     private func send(_ bytes: [UInt8]) {
         let raw = network.raw
         // What does not fit is lost, and of a stream a part: so lengths come to mean something else.
-        _ = bytes.withUnsafeBytes { writeWhatFits(raw, $0) }
+        _ = try? bytes.withUnsafeBytes { try LinuxSystem.write(raw, $0) }
     }
 
     private func drain() {
