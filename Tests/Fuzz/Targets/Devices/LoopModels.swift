@@ -31,7 +31,7 @@ final class EntropyModel: DeviceModel {
     }
 
     func request(_ input: inout FuzzInput, queue: Int, _ bench: Bench) throws -> [MockDriver.Buffer] {
-        (0...input.below(3)).map { _ in bench.writable(input.once(in: 8) ? 0 : input.below(0x1_0001)) }
+        (0...input.below(3)).map { _ in bench.writable(input.once(in: 8) ? 0 : 1 + input.below(0x1_0000)) }
     }
 
     func proveThatItWorks(_ bench: Bench) throws {

@@ -21,6 +21,7 @@ enum SnapshotTargets {
     static let directory = FuzzTarget("snapshot-directory", maximumLength: 2048) { input in
         let directory = TemporaryDirectory()
         let names = ["one", "two"]
+        defer { for name in names { try? removeTree(directory.path(name)) } }
         for name in names {
             let path = directory.makeDirectory(name)
             var bytes = encoded(&input, base: input.once(in: 2) ? directory.path(input.pick(names)) : nil)
@@ -43,7 +44,6 @@ enum SnapshotTargets {
         } catch {
             require(!"\(error)".isEmpty, "an error without a word")
         }
-        for name in names { try? removeTree(directory.path(name)) }
     }
 
     /// A file, or what else could have its name.
