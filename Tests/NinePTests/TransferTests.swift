@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import NineP
+import NinePSupport
 import Testing
 
 /// Sizes of the areas that a message lies in.

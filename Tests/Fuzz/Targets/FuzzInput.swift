@@ -1,6 +1,8 @@
+import NinePSupport
+
 /// The bytes of an input, as a list of choices. Past the end every choice is the first one: so an input that is cut short does the
 /// beginning of what it did, and changing a byte changes one choice, which is what makes a fuzzer's mutations worth something.
-public struct FuzzInput {
+public struct FuzzInput: ChoiceSource {
     private let bytes: [UInt8]
     private var offset = 0
 
@@ -24,7 +26,7 @@ public struct FuzzInput {
     }
 
     /// Below `bound`, which is at least 1.
-    mutating func below(_ bound: Int) -> Int {
+    public mutating func below(_ bound: Int) -> Int {
         bound <= 256 ? Int(byte()) % bound : Int(integer(UInt32.self)) % bound
     }
 
@@ -33,8 +35,9 @@ public struct FuzzInput {
         below(count) == count - 1
     }
 
-    mutating func pick<Value>(_ values: [Value]) -> Value {
-        values[below(values.count)]
+    /// As many of the next bytes as there are.
+    public mutating func bytes(_ count: Int) -> [UInt8] {
+        take(count)
     }
 
     /// Some of the next bytes, at most as many.

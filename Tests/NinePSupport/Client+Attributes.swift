@@ -1,40 +1,44 @@
 import LinuxSystem
 
-struct Attributes: Equatable {
-    var valid: UInt64
-    var qid: WireQid
-    var mode, user, group: UInt32
-    var links, device, size, blockSize, blocks: UInt64
-    var accessed, modified, changed, created: FileTime
+public struct Attributes: Equatable {
+    public var valid: UInt64
+    public var qid: WireQid
+    public var mode, user, group: UInt32
+    public var links, device, size, blockSize, blocks: UInt64
+    public var accessed, modified, changed, created: FileTime
 }
 
 /// What Tsetattr changes.
-struct Change {
-    var valid: UInt32 = 0
-    var mode: UInt32 = 0
-    var user: UInt32 = 0
-    var group: UInt32 = 0
-    var size: UInt64 = 0
-    var accessed = FileTime(seconds: 0, nanoseconds: 0)
-    var modified = FileTime(seconds: 0, nanoseconds: 0)
+public struct Change {
+    public var valid, mode, user, group: UInt32
+    public var size: UInt64
+    public var accessed, modified: FileTime
 
-    static func mode(_ mode: UInt32) -> Change { Change(valid: 1, mode: mode) }
-    static func owner(_ user: UInt32, _ group: UInt32) -> Change { Change(valid: 6, user: user, group: group) }
-    static func size(_ size: UInt64) -> Change { Change(valid: 8, size: size) }
-    static func times(_ accessed: FileTime, _ modified: FileTime) -> Change {
+    public init(
+        valid: UInt32 = 0, mode: UInt32 = 0, user: UInt32 = 0, group: UInt32 = 0, size: UInt64 = 0,
+        accessed: FileTime = FileTime(seconds: 0, nanoseconds: 0), modified: FileTime = FileTime(seconds: 0, nanoseconds: 0)
+    ) {
+        (self.valid, self.mode, self.user, self.group, self.size) = (valid, mode, user, group, size)
+        (self.accessed, self.modified) = (accessed, modified)
+    }
+
+    public static func mode(_ mode: UInt32) -> Change { Change(valid: 1, mode: mode) }
+    public static func owner(_ user: UInt32, _ group: UInt32) -> Change { Change(valid: 6, user: user, group: group) }
+    public static func size(_ size: UInt64) -> Change { Change(valid: 8, size: size) }
+    public static func times(_ accessed: FileTime, _ modified: FileTime) -> Change {
         Change(valid: 0x1B0, accessed: accessed, modified: modified)
     }
 }
 
-struct Entry: Equatable {
-    let qid: WireQid
-    let offset: UInt64
-    let type: UInt8
-    let name: [UInt8]
+public struct Entry: Equatable {
+    public let qid: WireQid
+    public let offset: UInt64
+    public let type: UInt8
+    public let name: [UInt8]
 }
 
 extension Client {
-    func getattr(_ fid: UInt32, mask: UInt64 = 0x3FFF) throws -> Attributes {
+    public func getattr(_ fid: UInt32, mask: UInt64 = 0x3FFF) throws -> Attributes {
         var fields = try send(Message(.getattr).word(fid).long(mask))
         func time() throws -> FileTime {
             FileTime(seconds: Int64(bitPattern: try fields.long()), nanoseconds: UInt32(try fields.long()))
@@ -49,7 +53,7 @@ extension Client {
         return attributes
     }
 
-    func setattr(_ fid: UInt32, _ change: Change) throws {
+    public func setattr(_ fid: UInt32, _ change: Change) throws {
         var message = Message(.setattr).word(fid).word(change.valid).word(change.mode).word(change.user)
             .word(change.group).long(change.size)
         for time in [change.accessed, change.modified] {
@@ -58,7 +62,7 @@ extension Client {
         _ = try send(message)
     }
 
-    func readdir(_ fid: UInt32, from offset: UInt64 = 0, _ count: UInt32 = 1 << 20) throws -> [Entry] {
+    public func readdir(_ fid: UInt32, from offset: UInt64 = 0, _ count: UInt32 = 1 << 20) throws -> [Entry] {
         var fields = try send(Message(.readdir).word(fid).long(offset).word(count))
         guard Int(try fields.word()) == fields.left else { throw BadReply(what: "Rreaddir") }
         var entries: [Entry] = []
@@ -70,7 +74,7 @@ extension Client {
     }
 
     /// All entries, but for `.` and `..`.
-    func list(_ path: String = "", count: UInt32 = 1 << 20) throws -> [Entry] {
+    public func list(_ path: String = "", count: UInt32 = 1 << 20) throws -> [Entry] {
         let fid = try open(path, 0o200000)
         defer { try? clunk(fid) }
         var all: [Entry] = []
@@ -82,7 +86,7 @@ extension Client {
         return all.filter { $0.name != [46] && $0.name != [46, 46] }
     }
 
-    func xattr(_ fid: UInt32, _ name: String) throws -> [UInt8] {
+    public func xattr(_ fid: UInt32, _ name: String) throws -> [UInt8] {
         let new = newFid()
         var fields = try send(Message(.xattrwalk).word(fid).word(new).string(name))
         let size = try fields.long()
@@ -90,11 +94,11 @@ extension Client {
         return try read(new, at: 0, UInt32(size))
     }
 
-    func xattrNames(_ fid: UInt32) throws -> Set<String> {
+    public func xattrNames(_ fid: UInt32) throws -> Set<String> {
         Set(try xattr(fid, "").split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
     }
 
-    func setXattr(_ fid: UInt32, _ name: String, _ value: [UInt8], flags: UInt32 = 0) throws {
+    public func setXattr(_ fid: UInt32, _ name: String, _ value: [UInt8], flags: UInt32 = 0) throws {
         let new = newFid()
         _ = try walk(fid, new, [])
         do {
@@ -108,7 +112,7 @@ extension Client {
     }
 
     /// P9_LOCK_SUCCESS is 0, P9_LOCK_BLOCKED 1, P9_LOCK_ERROR 2.
-    func lock(
+    public func lock(
         _ fid: UInt32, _ type: UInt8, start: UInt64 = 0, length: UInt64 = 0, process: UInt32 = 1, flags: UInt32 = 0,
         client: String = "client"
     ) throws -> UInt8 {
@@ -118,7 +122,7 @@ extension Client {
     }
 
     /// The type, start and length of what is in the way; type 2 when nothing is.
-    func getlock(
+    public func getlock(
         _ fid: UInt32, _ type: UInt8, start: UInt64 = 0, length: UInt64 = 0, process: UInt32 = 1
     ) throws -> (type: UInt8, start: UInt64, length: UInt64) {
         var fields = try send(Message(.getlock).word(fid).byte(type).long(start).long(length).word(process)

@@ -4,10 +4,10 @@ import LinuxSystem
 import NineP
 
 /// A directory of its own for one test, removed with everything below it.
-final class Tree: Sendable {
-    let path: String
+public final class Tree: Sendable {
+    public let path: String
 
-    init() {
+    public init() {
         var template = Array("/tmp/svmm-9p-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { fatalError("mkdtemp: \(Errno.current)") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -19,13 +19,13 @@ final class Tree: Sendable {
     }
 
     /// The directory that is shared; what lies beside it is outside.
-    var share: String { "\(path)/share" }
+    public var share: String { "\(path)/share" }
 
-    func inside(_ name: String) -> String { "\(share)/\(name)" }
-    func outside(_ name: String) -> String { "\(path)/\(name)" }
+    public func inside(_ name: String) -> String { "\(share)/\(name)" }
+    public func outside(_ name: String) -> String { "\(path)/\(name)" }
 
     /// A server of this share alone.
-    func server(
+    public func server(
         _ ownership: Ownership = .passthrough, readOnly: Bool = false, specialFiles: SpecialFiles = .harmless,
         options: NinePOptions = NinePOptions()
     ) throws -> NinePServer {
@@ -34,13 +34,13 @@ final class Tree: Sendable {
     }
 
     @discardableResult
-    func file(_ path: String, _ bytes: [UInt8] = []) throws -> String {
+    public func file(_ path: String, _ bytes: [UInt8] = []) throws -> String {
         let file = try FileDescriptor.open(path, [.writeOnly, .create, .truncate], permissions: 0o644)
         try bytes.withUnsafeBytes { try file.writeAll($0) }
         return path
     }
 
-    func contents(_ path: String) -> [UInt8]? {
+    public func contents(_ path: String) -> [UInt8]? {
         contents(path, 1 << 26)
     }
 
@@ -48,7 +48,7 @@ final class Tree: Sendable {
         LinuxSystem.contents(ofSmallFile: path, limit: limit)
     }
 
-    func status(_ path: String) throws -> stat {
+    public func status(_ path: String) throws -> stat {
         var status = stat()
         guard lstat(path, &status) == 0 else { throw Errno.current }
         return status
@@ -75,5 +75,5 @@ final class Tree: Sendable {
 }
 
 extension String {
-    var raw: [UInt8] { Array(utf8) }
+    public var raw: [UInt8] { Array(utf8) }
 }

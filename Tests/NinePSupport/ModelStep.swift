@@ -1,7 +1,7 @@
 import LinuxSystem
 
 /// One step of a random session.
-enum Step: CustomStringConvertible {
+public enum Step: CustomStringConvertible {
     case create(path: String, flags: UInt32, mode: UInt32)
     case open(path: String, flags: UInt32)
     case close(handle: Int)
@@ -24,14 +24,14 @@ enum Step: CustomStringConvertible {
     case stat(path: String)
     case readlink(path: String)
 
-    var description: String {
+    public var description: String {
         switch self {
         case .write(let handle, let offset, let bytes): "write(\(handle), \(offset), \(bytes.count) bytes)"
         default: "\(Mirror(reflecting: self).children.first.map { "\($0.label ?? "")\($0.value)" } ?? "")"
         }
     }
 
-    var paths: [String] {
+    public var paths: [String] {
         switch self {
         case .create(let path, _, _), .open(let path, _), .truncate(let path, _), .mkdir(let path, _), .rmdir(let path),
              .unlink(let path), .symlink(let path, _), .mkfifo(let path), .chmod(let path, _), .chown(let path, _, _),
@@ -42,9 +42,9 @@ enum Step: CustomStringConvertible {
         }
     }
 
-    static func random(_ random: inout Random, handles: Int) -> Step {
+    public static func random<Source: ChoiceSource>(_ random: inout Source, handles: Int) -> Step {
         let names = ["a", "b", "c", "d"]
-        func path(_ random: inout Random) -> String {
+        func path(_ random: inout Source) -> String {
             (0...random.below(3)).map { _ in random.pick(names) }.joined(separator: "/")
         }
         let one = path(&random)
@@ -53,7 +53,7 @@ enum Step: CustomStringConvertible {
         let access = UInt32(random.below(3))
         let mode = UInt32(random.pick([0o600, 0o644, 0o755, 0o700, 0o4711, 0o2750]))
         let offset = UInt64(random.pick([0, 1, 100, 4096, 10_000]))
-        func time(_ random: inout Random) -> FileTime {
+        func time(_ random: inout Source) -> FileTime {
             FileTime(seconds: Int64(random.below(2_000_000_000)), nanoseconds: UInt32(random.below(1_000_000_000)))
         }
         switch random.below(30) {
@@ -85,7 +85,7 @@ enum Step: CustomStringConvertible {
 }
 
 /// What a step gave: an error, or what it read.
-enum Outcome: Equatable {
+public enum Outcome: Equatable {
     case done([UInt8])
     case failed(Int32)
 }

@@ -2,14 +2,14 @@ import LinuxSystem
 import NineP
 
 /// The in-memory transport: a request and the room for its reply, each in areas of memory of chosen sizes.
-final class MemoryBuffers: MessageBuffers {
+public final class MemoryBuffers: MessageBuffers {
     private let requestAreas: [UnsafeMutableRawBufferPointer]
     private let replyAreas: [UnsafeMutableRawBufferPointer]
-    let requestCount: Int
-    let replyCapacity: Int
+    public let requestCount: Int
+    public let replyCapacity: Int
 
     /// - Parameter pieces: sizes of the areas, used again and again; none means one area.
-    init(_ request: [UInt8], replyCapacity: Int, requestPieces: [Int] = [], replyPieces: [Int] = []) {
+    public init(_ request: [UInt8], replyCapacity: Int, requestPieces: [Int] = [], replyPieces: [Int] = []) {
         requestCount = request.count
         self.replyCapacity = replyCapacity
         requestAreas = Self.areas(request.count, requestPieces)
@@ -57,7 +57,7 @@ final class MemoryBuffers: MessageBuffers {
         return count - left
     }
 
-    func copyRequest(at offset: Int, into bytes: UnsafeMutableRawBufferPointer) -> Int {
+    public func copyRequest(at offset: Int, into bytes: UnsafeMutableRawBufferPointer) -> Int {
         var done = 0
         return Self.parts(requestAreas, offset, bytes.count) { part in
             UnsafeMutableRawBufferPointer(rebasing: bytes[done...]).copyBytes(from: part)
@@ -66,7 +66,7 @@ final class MemoryBuffers: MessageBuffers {
         }
     }
 
-    func copyReply(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int {
+    public func copyReply(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int {
         var done = 0
         return Self.parts(replyAreas, offset, bytes.count) { part in
             part.copyBytes(from: bytes[done..<(done + part.count)])
@@ -75,11 +75,11 @@ final class MemoryBuffers: MessageBuffers {
         }
     }
 
-    func gatherRequest(from offset: Int, count: Int, into vectors: inout IOVectorList) -> Bool {
+    public func gatherRequest(from offset: Int, count: Int, into vectors: inout IOVectorList) -> Bool {
         Self.gather(requestAreas, offset, count, &vectors)
     }
 
-    func gatherReply(from offset: Int, count: Int, into vectors: inout IOVectorList) -> Bool {
+    public func gatherReply(from offset: Int, count: Int, into vectors: inout IOVectorList) -> Bool {
         Self.gather(replyAreas, offset, count, &vectors)
     }
 
@@ -95,7 +95,7 @@ final class MemoryBuffers: MessageBuffers {
     }
 
     /// The first bytes of the reply.
-    func reply(_ count: Int) -> [UInt8] {
+    public func reply(_ count: Int) -> [UInt8] {
         var bytes: [UInt8] = []
         _ = Self.parts(replyAreas, 0, count) { part in
             bytes += part

@@ -3,23 +3,23 @@ import Glibc
 import LinuxSystem
 
 /// The steps as calls on a directory.
-final class DirectRunner {
-    let root: String
+public final class DirectRunner {
+    public let root: String
     private var handles: [Int32] = []
 
-    init(_ root: String) { self.root = root }
+    public init(_ root: String) { self.root = root }
 
     deinit { for handle in handles { close(handle) } }
 
-    var handleCount: Int { handles.count }
+    public var handleCount: Int { handles.count }
 
     /// Whether the file that is open has no name any more.
-    func isUnlinked(_ index: Int) -> Bool {
+    public func isUnlinked(_ index: Int) -> Bool {
         var status = stat()
         return index < handles.count && fstat(handles[index], &status) == 0 && status.st_nlink == 0
     }
 
-    func run(_ step: Step) -> Outcome {
+    public func run(_ step: Step) -> Outcome {
         func check(_ result: Int32) -> Outcome { result == 0 ? .done([]) : .failed(errno) }
         func full(_ path: String) -> String { "\(root)/\(path)" }
         func take(_ descriptor: Int32) -> Outcome {

@@ -2,32 +2,32 @@ import LinuxSystem
 import NineP
 
 /// What a server answered with Rlerror.
-struct Refused: Error, Equatable, CustomStringConvertible {
-    let errno: Errno
-    var description: String { "\(errno)" }
-    init(_ errno: Errno) { self.errno = errno }
-    init(_ raw: Int32) { errno = Errno(rawValue: raw) }
+public struct Refused: Error, Equatable, CustomStringConvertible {
+    public let errno: Errno
+    public var description: String { "\(errno)" }
+    public init(_ errno: Errno) { self.errno = errno }
+    public init(_ raw: Int32) { errno = Errno(rawValue: raw) }
 }
 
 /// Something no server may answer.
-struct BadReply: Error {
-    let what: String
+public struct BadReply: Error {
+    public let what: String
 }
 
 /// A client in the same process: one call sends one message and takes its reply apart.
-final class Client: @unchecked Sendable {
+public final class Client: @unchecked Sendable {
     // Used by one thread at a time.
-    private(set) var session: NinePSession
-    private(set) var worker: NinePWorker
-    var messageSize: UInt32 = 8192
-    var requestPieces: [Int] = []
-    var replyPieces: [Int] = []
+    public private(set) var session: NinePSession
+    public private(set) var worker: NinePWorker
+    public var messageSize: UInt32 = 8192
+    public var requestPieces: [Int] = []
+    public var replyPieces: [Int] = []
 
     /// The root, attached by `init`.
-    static let root: UInt32 = 0
+    public static let root: UInt32 = 0
     private var nextFid: UInt32 = 1
 
-    init(_ server: NinePServer, messageSize: UInt32 = 1 << 20, user: UInt32 = 0, attach: String? = "") throws {
+    public init(_ server: NinePServer, messageSize: UInt32 = 1 << 20, user: UInt32 = 0, attach: String? = "") throws {
         session = server.makeSession()
         worker = NinePWorker(session: session, vectorCapacity: 2048)
         if let attach {
@@ -40,7 +40,7 @@ final class Client: @unchecked Sendable {
     /// written is read and restored.
     ///
     /// - Parameter meanwhile: what happens before it is restored.
-    func move(to server: NinePServer, meanwhile: () throws -> Void = {}) throws {
+    public func move(to server: NinePServer, meanwhile: () throws -> Void = {}) throws {
         let saved = session.saved()
         session.reset()
         let read = try SavedSession(encoded: saved.encoded)
@@ -50,18 +50,18 @@ final class Client: @unchecked Sendable {
     }
 
     /// Goes on as what was saved.
-    func restore(_ saved: SavedSession, in server: NinePServer) {
+    public func restore(_ saved: SavedSession, in server: NinePServer) {
         session = server.restore(saved)
         worker = NinePWorker(session: session, vectorCapacity: 2048)
     }
 
-    func newFid() -> UInt32 {
+    public func newFid() -> UInt32 {
         defer { nextFid += 1 }
         return nextFid
     }
 
     /// Sends bytes as they are; returns the reply as it is.
-    func exchange(_ request: [UInt8], capacity: Int? = nil) -> [UInt8] {
+    public func exchange(_ request: [UInt8], capacity: Int? = nil) -> [UInt8] {
         // Only these have long replies, and memory takes time.
         let isLong = request.count > 4 && [Request.read.rawValue, Request.readdir.rawValue].contains(request[4])
         let room = capacity ?? (isLong ? Int(messageSize) : min(Int(messageSize), 8192))
@@ -74,7 +74,7 @@ final class Client: @unchecked Sendable {
     }
 
     /// Sends a message; returns the fields of its reply. Throws `Refused` for Rlerror.
-    func send(_ message: Message, capacity: Int? = nil) throws -> Fields {
+    public func send(_ message: Message, capacity: Int? = nil) throws -> Fields {
         let request = message.finished
         let reply = exchange(request, capacity: capacity)
         var fields = Fields(reply)
@@ -94,19 +94,19 @@ final class Client: @unchecked Sendable {
         guard fields.left == 0 else { throw BadReply(what: "\(fields.left) bytes too many") }
     }
 
-    func version(_ size: UInt32, _ name: String = "9P2000.L") throws -> UInt32 {
+    public func version(_ size: UInt32, _ name: String = "9P2000.L") throws -> UInt32 {
         var fields = try send(Message(.version, tag: 0xFFFF).word(size).string(name), capacity: 8192)
         let size = try fields.word()
         guard try fields.string() == Array(name.utf8) else { throw BadReply(what: "version") }
         return size
     }
 
-    func attach(_ fid: UInt32, user: UInt32 = 0, name: String = "") throws -> WireQid {
+    public func attach(_ fid: UInt32, user: UInt32 = 0, name: String = "") throws -> WireQid {
         var fields = try send(Message(.attach).word(fid).word(~0).string("").string(name).word(user))
         return try fields.qid()
     }
 
-    func walk(_ fid: UInt32, _ newFid: UInt32, _ names: [[UInt8]]) throws -> [WireQid] {
+    public func walk(_ fid: UInt32, _ newFid: UInt32, _ names: [[UInt8]]) throws -> [WireQid] {
         var message = Message(.walk).word(fid).word(newFid).short(UInt16(names.count))
         for name in names { message = message.string(name) }
         var fields = try send(message)
@@ -117,7 +117,7 @@ final class Client: @unchecked Sendable {
     }
 
     /// A new fid for a path below another fid, as Linux walks: ENOENT when the walk ends early.
-    func find(_ path: String, from fid: UInt32 = root) throws -> UInt32 {
+    public func find(_ path: String, from fid: UInt32 = root) throws -> UInt32 {
         let names = path.split(separator: "/").map { Array($0.utf8) }
         let new = newFid()
         guard try walk(fid, new, names).count == names.count else { throw Refused(.noEntry) }
@@ -125,7 +125,7 @@ final class Client: @unchecked Sendable {
     }
 
     @discardableResult
-    func lopen(_ fid: UInt32, _ flags: UInt32 = 0) throws -> WireQid {
+    public func lopen(_ fid: UInt32, _ flags: UInt32 = 0) throws -> WireQid {
         var fields = try send(Message(.lopen).word(fid).word(flags))
         let qid = try fields.qid()
         _ = try fields.word()
@@ -133,7 +133,7 @@ final class Client: @unchecked Sendable {
         return qid
     }
 
-    func open(_ path: String, _ flags: UInt32 = 0) throws -> UInt32 {
+    public func open(_ path: String, _ flags: UInt32 = 0) throws -> UInt32 {
         let fid = try find(path)
         do { try lopen(fid, flags) } catch {
             try clunk(fid)
@@ -143,7 +143,7 @@ final class Client: @unchecked Sendable {
     }
 
     @discardableResult
-    func lcreate(
+    public func lcreate(
         _ fid: UInt32, _ name: [UInt8], flags: UInt32 = 2, mode: UInt32 = 0o644, group: UInt32 = 0
     ) throws -> WireQid {
         var fields = try send(Message(.lcreate).word(fid).string(name).word(flags).word(mode).word(group))
@@ -151,7 +151,7 @@ final class Client: @unchecked Sendable {
     }
 
     /// An open fid of a new file in a directory.
-    func create(_ name: String, in directory: UInt32 = root, flags: UInt32 = 2, mode: UInt32 = 0o644) throws -> UInt32 {
+    public func create(_ name: String, in directory: UInt32 = root, flags: UInt32 = 2, mode: UInt32 = 0o644) throws -> UInt32 {
         let fid = newFid()
         _ = try walk(directory, fid, [])
         do { try lcreate(fid, Array(name.utf8), flags: flags, mode: mode) } catch {
@@ -161,7 +161,7 @@ final class Client: @unchecked Sendable {
         return fid
     }
 
-    func read(_ fid: UInt32, at offset: UInt64, _ count: UInt32) throws -> [UInt8] {
+    public func read(_ fid: UInt32, at offset: UInt64, _ count: UInt32) throws -> [UInt8] {
         var fields = try send(Message(.read).word(fid).long(offset).word(count))
         let size = try fields.word()
         let bytes = try fields.raw(Int(size))
@@ -170,55 +170,55 @@ final class Client: @unchecked Sendable {
     }
 
     @discardableResult
-    func write(_ fid: UInt32, at offset: UInt64, _ bytes: [UInt8]) throws -> Int {
+    public func write(_ fid: UInt32, at offset: UInt64, _ bytes: [UInt8]) throws -> Int {
         var fields = try send(Message(.write).word(fid).long(offset).word(UInt32(bytes.count)).raw(bytes))
         return Int(try fields.word())
     }
 
-    func clunk(_ fid: UInt32) throws { try done(send(Message(.clunk).word(fid))) }
-    func remove(_ fid: UInt32) throws { try done(send(Message(.remove).word(fid))) }
+    public func clunk(_ fid: UInt32) throws { try done(send(Message(.clunk).word(fid))) }
+    public func remove(_ fid: UInt32) throws { try done(send(Message(.remove).word(fid))) }
 
-    func fsync(_ fid: UInt32, dataOnly: Bool = false) throws {
+    public func fsync(_ fid: UInt32, dataOnly: Bool = false) throws {
         try done(send(Message(.fsync).word(fid).word(dataOnly ? 1 : 0)))
     }
 
-    func readlink(_ fid: UInt32) throws -> [UInt8] {
+    public func readlink(_ fid: UInt32) throws -> [UInt8] {
         var fields = try send(Message(.readlink).word(fid))
         return try fields.string()
     }
 
-    func mkdir(_ fid: UInt32, _ name: String, mode: UInt32 = 0o755, group: UInt32 = 0) throws {
+    public func mkdir(_ fid: UInt32, _ name: String, mode: UInt32 = 0o755, group: UInt32 = 0) throws {
         var fields = try send(Message(.mkdir).word(fid).string(name).word(mode).word(group))
         _ = try fields.qid()
     }
 
-    func symlink(_ fid: UInt32, _ name: String, to target: String, group: UInt32 = 0) throws {
+    public func symlink(_ fid: UInt32, _ name: String, to target: String, group: UInt32 = 0) throws {
         var fields = try send(Message(.symlink).word(fid).string(name).string(target).word(group))
         guard try fields.qid().type == 2 else { throw BadReply(what: "qid of a link") }
     }
 
-    func mknod(
+    public func mknod(
         _ fid: UInt32, _ name: String, mode: UInt32, major: UInt32 = 0, minor: UInt32 = 0, group: UInt32 = 0
     ) throws {
         var fields = try send(Message(.mknod).word(fid).string(name).word(mode).word(major).word(minor).word(group))
         _ = try fields.qid()
     }
 
-    func link(_ directory: UInt32, _ fid: UInt32, _ name: String) throws {
+    public func link(_ directory: UInt32, _ fid: UInt32, _ name: String) throws {
         try done(send(Message(.link).word(directory).word(fid).string(name)))
     }
 
-    func rename(_ fid: UInt32, _ directory: UInt32, _ name: String) throws {
+    public func rename(_ fid: UInt32, _ directory: UInt32, _ name: String) throws {
         try done(send(Message(.rename).word(fid).word(directory).string(name)))
     }
 
-    func renameat(_ from: UInt32, _ old: String, _ to: UInt32, _ new: String) throws {
+    public func renameat(_ from: UInt32, _ old: String, _ to: UInt32, _ new: String) throws {
         try done(send(Message(.renameat).word(from).string(old).word(to).string(new)))
     }
 
-    func unlinkat(_ fid: UInt32, _ name: String, flags: UInt32 = 0) throws {
+    public func unlinkat(_ fid: UInt32, _ name: String, flags: UInt32 = 0) throws {
         try done(send(Message(.unlinkat).word(fid).string(name).word(flags)))
     }
 
-    func flush(_ tag: UInt16) throws { try done(send(Message(.flush, tag: 99).short(tag))) }
+    public func flush(_ tag: UInt16) throws { try done(send(Message(.flush, tag: 99).short(tag))) }
 }

@@ -2,13 +2,13 @@ import Glibc
 import LinuxSystem
 
 /// The steps as messages.
-final class ProtocolRunner {
-    let client: Client
+public final class ProtocolRunner {
+    public let client: Client
     private var handles: [(fid: UInt32, isWritable: Bool)] = []
 
-    init(_ client: Client) { self.client = client }
+    public init(_ client: Client) { self.client = client }
 
-    func run(_ step: Step) throws -> Outcome {
+    public func run(_ step: Step) throws -> Outcome {
         do {
             return .done(try perform(step))
         } catch let error as Refused {
