@@ -74,11 +74,19 @@ final class Bench {
     /// Waits until the device has used so many chains of a queue in all: a device that does not is broken.
     func wait(_ queue: Int, used count: UInt16) {
         while rings[queue].usedIndex != count {
-            var entry = pollfd(fd: driver.line.raw, events: Int16(POLLIN), revents: 0)
-            let isSignalled = poll(&entry, 1, Self.patience) > 0
+            let isSignalled = Self.isReadable(driver.line.raw)
             let used = rings[queue].usedIndex
             require(isSignalled, "queue \(queue): \(used) of \(count) chains are used, status \(driver.status), and no interrupt comes")
             driver.line.take()
+        }
+    }
+
+    private static func isReadable(_ raw: Int32) -> Bool {
+        var entry = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
+        while true {
+            let count = poll(&entry, 1, patience)
+            // Less than 0: one of the fuzzer's signals.
+            if count >= 0 { return count > 0 }
         }
     }
 
