@@ -87,6 +87,14 @@ let package = Package(
         // Used by the tests below, and by nothing that ships.
         .target(name: "TestSupport", dependencies: ["Virtio", "GuestMemory", "LinuxSystem", "CLinux"],
                 path: "Tests/TestSupport", swiftSettings: strict),
+        // A client of the 9P server, and the same steps as system calls.
+        .target(name: "NinePSupport", dependencies: ["NineP", "CLinux", "LinuxSystem"], path: "Tests/NinePSupport",
+                swiftSettings: strict),
+        // What programs do with bytes that they do not trust, as functions of bytes: for libFuzzer (Tools/fuzz) and for FuzzTests.
+        .target(name: "FuzzTargets",
+                dependencies: ["Devices", "Snapshot", "Boot", "NineP", "Virtio", "GuestMemory", "MachineProtocol", "AgentProtocol",
+                               "ContainerProtocol", "Wire", "LinuxSystem", "NinePSupport", "TestSupport"],
+                path: "Tests/Fuzz/Targets", swiftSettings: strict),
         .target(name: "ProcessSupport", dependencies: ["CLinux", "LinuxSystem"], path: "Tests/ProcessSupport",
                 swiftSettings: strict),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter",
@@ -102,7 +110,7 @@ let package = Package(
                     swiftSettings: strict),
         .testTarget(name: "SnapshotTests", dependencies: ["Snapshot", "Wire", "GuestMemory", "CLinux", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
-        .testTarget(name: "NinePTests", dependencies: ["NineP", "LinuxSystem"], swiftSettings: strict),
+        .testTarget(name: "NinePTests", dependencies: ["NineP", "NinePSupport", "CLinux", "LinuxSystem"], swiftSettings: strict),
         .testTarget(name: "FirmwareTests", dependencies: ["Firmware"], swiftSettings: strict),
         .testTarget(name: "KVMTests", dependencies: ["KVM", "LinuxSystem"], swiftSettings: strict),
         .testTarget(name: "BootTests", dependencies: ["Boot", "GuestMemory", "LinuxSystem", "TestSupport"],
@@ -136,6 +144,10 @@ let package = Package(
                     dependencies: ["svmm", "svmm-engine", "CommandSupport", "LinuxSystem", "Containers", "Networks", "Registry", "MachineProtocol", "TestSupport",
                                    .product(name: "ArgumentParser", package: "swift-argument-parser")],
                     swiftSettings: strict),
+        .testTarget(name: "FuzzTests",
+                    dependencies: ["FuzzTargets", "svmm", "OCI", "Virtio", "LinuxSystem", "TestSupport",
+                                   .product(name: "ArgumentParser", package: "swift-argument-parser")],
+                    path: "Tests/Fuzz/Runner", swiftSettings: strict),
         // The programs are built with the tests, which start them.
         .testTarget(name: "PayloadTests",
                     dependencies: ["svmm", "svmm-vmm", "ProcessSupport", "TestSupport", "LinuxSystem", "CLinux"],

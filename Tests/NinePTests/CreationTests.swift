@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import LinuxSystem
 import NineP
+import NinePSupport
 import Testing
 
 /// What Tlcreate leaves on the host, and what its fid is good for.

@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import NineP
+import NinePSupport
 import Synchronization
 import Testing
 

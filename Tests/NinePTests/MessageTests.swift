@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import NineP
+import NinePSupport
 import Testing
 
 @Suite("9P messages")

@@ -1,68 +1,22 @@
-import CLinux
-import Glibc
-import LinuxSystem
-import NineP
+import NinePSupport
 import Testing
 
 @Suite("Random sessions beside the same calls on a directory")
 struct ModelTests {
     @Test("contents, attributes and errors are the same", arguments: 1...24 as ClosedRange<UInt64>)
     func compare(seed: UInt64) throws {
-        let (served, direct) = (Tree(), Tree())
-        let protocolRunner = ProtocolRunner(try Client(served.server()))
-        let directRunner = DirectRunner(direct.share)
+        let comparison = try ModelComparison()
         var random = Random(seed: seed)
         var history: [String] = []
         for number in 0..<400 {
-            let step = Step.random(&random, handles: directRunner.handleCount)
+            let step = Step.random(&random, handles: comparison.handleCount)
             history.append("\(number): \(step)")
-            let expected = directRunner.run(step)
-            let got = try protocolRunner.run(step)
-            if got != expected, !Self.isKnownDifference(step, expected, got) {
-                Issue.record("seed \(seed): \(history.suffix(8).joined(separator: "\n")): \(got), expected \(expected)")
+            if let difference = try comparison.difference(step) {
+                Issue.record("seed \(seed): \(history.suffix(8).joined(separator: "\n")): \(difference)")
                 return
             }
         }
-        let (left, right) = (try Self.snapshot(served.share), try Self.snapshot(direct.share))
-        #expect(left == right, "seed \(seed)")
-    }
-
-    /// Where two errors are due and either may come first.
-    private static func isKnownDifference(_ step: Step, _ expected: Outcome, _ got: Outcome) -> Bool {
-        guard case .failed(let wanted) = expected, case .failed(let found) = got else { return false }
-        switch step {
-        // User attributes of what is no file or directory: the client's kernel refuses those by itself.
-        case .setXattr, .removeXattr: return wanted == EPERM && found == EOPNOTSUPP
-        // Either path may be looked at first.
-        case .rename, .link: return [ENOENT, ENOTDIR].contains(wanted) && [ENOENT, ENOTDIR].contains(found)
-        default: return false
-        }
-    }
-
-    /// Every file below a directory, as one line each.
-    private static func snapshot(_ root: String, _ path: String = "") throws -> [String] {
-        var lines: [String] = []
-        let full = root + path
-        var status = stat()
-        guard lstat(full, &status) == 0 else { throw Errno.current }
-        let type = status.st_mode & S_IFMT
-        var line = "\(path) \(String(status.st_mode, radix: 8)) \(status.st_uid) \(status.st_gid) \(status.st_nlink)"
-        if type == S_IFREG {
-            let contents = LinuxSystem.contents(ofSmallFile: full, limit: 1 << 24) ?? []
-            line += " \(status.st_size) \(contents.reduce(UInt64(5381)) { $0 &* 33 &+ UInt64($1) })"
-        }
-        for name in ["user.a", "user.b"] where type == S_IFREG || type == S_IFDIR {
-            var value = [UInt8](repeating: 0, count: 100)
-            let count = lgetxattr(full, name, &value, 100)
-            if count >= 0 { line += " \(name)=\(value[..<count])" }
-        }
-        lines.append(line)
-        if type == S_IFDIR {
-            for name in ["a", "b", "c", "d"] {
-                var child = stat()
-                if lstat("\(full)/\(name)", &child) == 0 { lines += try snapshot(root, "\(path)/\(name)") }
-            }
-        }
-        return lines
+        let (served, direct) = try comparison.contents()
+        #expect(served == direct, "seed \(seed)")
     }
 }

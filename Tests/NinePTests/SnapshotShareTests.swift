@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import LinuxSystem
 import NineP
+import NinePSupport
 import Testing
 
 @Suite("Shares of a server that a session is restored in")

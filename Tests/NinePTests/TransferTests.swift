@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import NineP
+import NinePSupport
 import Testing
 
 /// Sizes of the areas that a message lies in.
@@ -9,7 +10,6 @@ private let pieceSizes: [[Int]] = [[], [1], [7, 4096], [11, 4096], [23, 4096], [
 @Suite("Transfers of data")
 struct TransferTests {
     private let tree = Tree()
-
 
     @Test("data of every shape of buffers arrives as it was sent", arguments: pieceSizes)
     func shapes(pieces: [Int]) throws {
@@ -28,6 +28,19 @@ struct TransferTests {
             #expect(try client.read(fid, at: 3, UInt32(count)) == part)
         }
         #expect(try client.read(fid, at: 0, 3) == [0, 0, 0])
+    }
+
+    @Test("a file that is open for writing alone is not read, and one for reading alone not written, not even nothing")
+    func accessModes() throws {
+        let client = try Client(tree.server())
+        try tree.file(tree.inside("file"), [1])
+        let (reader, writer) = (try client.open("file", 0), try client.open("file", 1))
+        for count in [0, 1] {
+            #expect(throws: Refused(.badDescriptor)) { try client.read(writer, at: 0, UInt32(count)) }
+            #expect(throws: Refused(.badDescriptor)) { try client.write(reader, at: 0, [UInt8](repeating: 2, count: count)) }
+        }
+        #expect(try client.write(writer, at: 0, []) == 0)
+        #expect(try client.read(reader, at: 0, 0) == [])
     }
 
     @Test("a read is never more than msize or the reply's buffers hold")

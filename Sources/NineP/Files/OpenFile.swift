@@ -23,6 +23,7 @@ final class OpenFile: Sendable {
         self.serial = serial
     }
 
+    var isReadable: Bool { flags & OpenFlags.accessMode != OpenFlags.writeOnly }
     var isWritable: Bool { flags & OpenFlags.accessMode != 0 }
 
     var file: FileDescriptor {

@@ -84,6 +84,7 @@ enum SetattrMask {
 /// Bits of Tlopen's and Tlcreate's flags (P9_DOTL_…); those that are not listed mean nothing to a server.
 enum OpenFlags {
     static let accessMode: UInt32 = 0o3
+    static let writeOnly: UInt32 = 0o1
     static let exclusive: UInt32 = 0o200
     static let truncate: UInt32 = 0o1000
     static let append: UInt32 = 0o2000

@@ -16,6 +16,8 @@ extension NinePWorker {
         switch try session.fid(number).use() {
         case .open(let open):
             guard !open.isDirectory else { throw .isDirectory }
+            // The kernel is not asked for no bytes.
+            guard open.isReadable else { throw .badDescriptor }
             try Self.check(offset, count)
             vectors.removeAll()
             guard buffers.gatherReply(from: Limits.dataReplyHeaderSize, count: count, into: &vectors) else {
