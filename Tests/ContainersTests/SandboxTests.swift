@@ -102,7 +102,7 @@ struct SandboxTests {
             2: VolumeAttachment(kind: .directory, path: "/v/shared", isReadOnly: false, isFilled: true, mark: "/m"),
             3: VolumeAttachment(kind: .disk, path: "/v/new", isReadOnly: false, isFilled: true, mark: "/n"),
         ]
-        let sandbox = SandboxConfiguration(record, mac: mac, resolver: .none, time: 0, volumes: attachments)
+        let sandbox = SandboxConfiguration(record, mac: mac, .user(.none), time: 0, volumes: attachments)
         #expect(sandbox.mounts == [
             .init(.share(tag: "svmm", name: "v0"), at: "/etc/x"), .init(.disk("volume-1"), at: "/a", isReadOnly: true),
             .init(.share(tag: "svmm", name: "v2"), at: "/b", copiesImage: true),

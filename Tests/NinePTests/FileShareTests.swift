@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import LinuxSystem
 import NineP
+import NinePSupport
 import Testing
 
 @Suite("A single file that is shared")
