@@ -61,6 +61,7 @@ final class VsockModel: DeviceModel {
 
     func request(_ input: inout FuzzInput, queue: Int, _ bench: Bench) throws -> [MockDriver.Buffer] {
         guard queue == 1 else { return [bench.writable(input.pick([4096, 300, 44, 45, 43, 0, 65536]))] }
+        if input.once(in: 2), let answer = try answer(&input, bench) { return [try bench.readable(answer)] }
         let operation = input.once(in: 16) ? input.number() : UInt16(1 + input.below(7))
         let payload = operation == 5 ? [UInt8](repeating: 5, count: input.pick([1, 0, 100, 5000, 0xFF00])) : []
         var header = [UInt8](repeating: 0, count: Self.headerSize)
@@ -80,6 +81,31 @@ final class VsockModel: DeviceModel {
         return [try bench.readable(header), try bench.readable(payload)]
     }
 
+    /// What belongs to the connection of a packet that the guest was sent: so connections come to be, and live.
+    private func answer(_ input: inout FuzzInput, _ bench: Bench) throws -> [UInt8]? {
+        let ring = bench.rings[0]
+        guard ring.usedIndex > 0 else { return nil }
+        let number = ring.usedIndex &- 1 &- UInt16(input.below(Int(min(ring.usedIndex, 4))))
+        let used = ring.used(number)
+        guard used.count >= UInt32(Self.headerSize), used.id < UInt32(ring.size),
+              let address = try? bench.memory.read(UInt64.self, at: ring.descriptorTable + 16 * UInt64(used.id)),
+              let packet = try? bench.memory.bytes(at: address, count: Self.headerSize) else { return nil }
+        // RESPONSE to a REQUEST; else data and credit mostly.
+        let isRequest = packet.get(UInt16.self, at: 30) == 1
+        let operation = isRequest && !input.once(in: 8) ? 2 : input.pick([5, 5, 5, 6, 7, 4, 3] as [UInt16])
+        let payload = operation == 5 ? [UInt8](repeating: 5, count: input.pick([1, 100, 5000, 0xFF00])) : []
+        var header = [UInt8](repeating: 0, count: Self.headerSize)
+        header.replaceSubrange(0..<16, with: packet[8..<16] + packet[0..<8])
+        header.replaceSubrange(16..<24, with: packet[20..<24] + packet[16..<20])
+        header.put(UInt32(payload.count), at: 24)
+        header.put(1 as UInt16, at: 28)
+        header.put(operation, at: 30)
+        header.put(operation == 4 ? UInt32(1 + input.below(3)) : 0, at: 32)
+        header.put(input.pick([1 << 18, 1 << 18, 1, 0, .max] as [UInt32]), at: 36)
+        header.put(input.once(in: 4) ? input.number() : 0 as UInt32, at: 40)
+        return header + payload
+    }
+
     /// Few, so that packets meet connections: services and the ports that the device gives its clients.
     private func port(_ input: inout FuzzInput) -> UInt32 {
         input.once(in: 16) ? input.number() : input.pick([1, 2, 3, 52, 1 << 30, (1 << 30) + 1, (1 << 30) + 2])
@@ -87,7 +113,11 @@ final class VsockModel: DeviceModel {
 
     func hostEvent(_ input: inout FuzzInput) throws {
         switch input.below(8) {
-        case 0, 1, 2: try connect(to: input.once(in: 4) ? host.directory.path("d") : host.path)
+        case 0: try connect(to: host.directory.path("d"))
+        case 1: try connect(to: host.path)
+        case 2:
+            try connect(to: host.path)
+            _ = try? Array("CONNECT 52\n".utf8).withUnsafeBytes { try host.clients.last?.stream.send($0) }
         case 3: if let index = client(&input) { host.clients.remove(at: index) }
         case 4: if let index = client(&input) { host.clients[index].stream.endSending() }
         case 5:

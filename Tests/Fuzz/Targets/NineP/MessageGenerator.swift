@@ -18,6 +18,23 @@ enum MessageGenerator {
         return bytes
     }
 
+    /// Walks from a fid to a name and opens what is there: the way to all that is done with open files.
+    static func opening(_ input: inout FuzzInput) -> [[UInt8]] {
+        let fid = UInt32(1 + input.below(5))
+        var clunk = Bytes(120, tag: 1)
+        clunk.word(fid)
+        var walk = Bytes(walk, tag: 1)
+        walk.word(0)
+        walk.word(fid)
+        let name = input.pick(["", "a", "dir", "b", "link"])
+        walk.integer(UInt16(name.isEmpty ? 0 : 1))
+        if !name.isEmpty { walk.string(name) }
+        var open = Bytes(12, tag: 1)
+        open.word(fid)
+        open.word(input.pick([0, 2, 0, 1, 0o2001]))
+        return [clunk.finished, walk.finished, open.finished]
+    }
+
     static func versionRequest(_ size: UInt32) -> [UInt8] {
         var message = Bytes(version, tag: .max)
         message.word(size)

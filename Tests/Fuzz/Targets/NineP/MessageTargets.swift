@@ -32,6 +32,7 @@ enum MessageTargets {
                 require(client.session.fidCount == 0, "fids after a reset")
                 client.begin()
             case 1: client.move(&input)
+            case 2, 3, 4: for message in MessageGenerator.opening(&input) { client.send(message) }
             default: client.send(MessageGenerator.request(&input), room: input.once(in: 16) ? input.below(40) : 8192)
             }
             require(client.session.fidCount <= 64, "\(client.session.fidCount) fids, 64 are allowed")
