@@ -9,7 +9,8 @@ import TestSupport
 @Test("svmm hands every word of the engine's commands to the engine, and none of its own")
 func engineWords() {
     let configuration = EngineProgram.configuration
-    let commands = configuration.subcommands + configuration.groupedSubcommands.flatMap { $0.subcommands }
+    // Those that svmm itself calls are nobody's words.
+    let commands = configuration.subcommands.filter { $0.configuration.shouldDisplay } + configuration.groupedSubcommands.flatMap { $0.subcommands }
     let words = commands.flatMap { [$0._commandName] + $0.configuration.aliases }
     // The list of containers has that name below its group only: before it, it is the machines'.
     #expect(Set(words + CommandWords.elsewhere.keys).subtracting(["ps"]) == svmm.Engine.words)

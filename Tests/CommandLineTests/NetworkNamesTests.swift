@@ -23,7 +23,7 @@ struct NetworkNamesTests {
         try changes.watch(engine.directory)
         let process = try engine.start(words(names))
         while engine.read("output") != "ready\n" {
-            #expect(waitForInput(changes.raw, or: process.raw, within: 60_000) == 0, "\(engine.read("errors") ?? "")")
+            try #require(waitForInput(changes.raw, or: process.raw, within: 60_000) == 0, "\(engine.read("errors") ?? "")")
             changes.take()
         }
         try removeFile(names)
