@@ -18,7 +18,7 @@ enum CommandWords {
         "run": "evphmuwl", "create": "evphmuwl", "exec": "euw", "ls": "fn", "list": "fn", "ps": "fn", "inspect": "f", "logs": "n", "stop": "t",
         "restart": "t", "kill": "s", "export": "o", "events": "f", "image save": "o", "image load": "i", "registry login": "up",
         "system info": "f", "system warm": "m", "network inspect": "f", "network ls": "f", "network list": "f", "network create": "od",
-        "volume create": "ol", "volume ls": "f", "volume inspect": "f", "volume resize": "s",
+        "volume create": "ol", "volume ls": "f", "volume list": "f", "volume inspect": "f", "volume resize": "s",
     ]
 
     /// Long options without a value.

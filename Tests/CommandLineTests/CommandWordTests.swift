@@ -66,8 +66,8 @@ struct CommandWordTests {
         let short = tables.short
         var found = short.filter { !$0.key.hasPrefix("container ") }
         for (path, letters) in short where path.hasPrefix("container ") { found[String(path.dropFirst("container ".count))] = letters }
-        let aliases: Set<String> = ["list", "ps"]
-        #expect(CommandWords.shortValues.filter { !aliases.contains($0.key) }.mapValues(Set.init) == found)
-        for alias in aliases { #expect(CommandWords.shortValues[alias] == CommandWords.shortValues["ls"]) }
+        let aliases = ["list": "ls", "ps": "ls", "network list": "network ls", "volume list": "volume ls"]
+        #expect(CommandWords.shortValues.filter { aliases[$0.key] == nil }.mapValues(Set.init) == found)
+        for (alias, name) in aliases { #expect(CommandWords.shortValues[alias] == CommandWords.shortValues[name], "\(alias)") }
     }
 }

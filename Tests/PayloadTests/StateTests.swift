@@ -67,7 +67,7 @@ extension SvmmBoot {
             for (arguments, reason) in [
                 (["add", state, "/usr:all/folder"], "share all/folder: there is a share named 'folder' already"),
                 (["add", state, "/none:all/none"], "share all/none: /none: No such file or directory"),
-                (["add", state, "/etc/passwd:all/f"], "share all/f: /etc/passwd: expected a directory, found something else"),
+                (["add", state, "/dev/null:all/f"], "share all/f: /dev/null: expected a directory or a regular file, found something else"),
                 (["add", state, "/usr:etc/usr"], "etc: no device with a directory of shares, expected TAG/NAME with a TAG that svmm boot was given by --share-root or --share …:TAG/NAME: all"),
                 (["remove", state, "all/none"], "all/none: there is no such share"),
             ] {
