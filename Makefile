@@ -16,7 +16,7 @@ PACKAGES_BUILD = linux-libc-dev libcap-ng-dev gcc libc6-dev make git pkg-config 
 	comerr-dev libzstd-dev zlib1g-dev libsqlite3-dev
 PACKAGES_KERNEL = linux-source-6.1 bc bison flex libelf-dev xz-utils lz4 cpio patch
 PACKAGES_RIG = qemu-system-x86 busybox-static kmod
-PACKAGES_TEST = acpica-tools passt iproute2 nftables containernetworking-plugins e2fsprogs fio iperf3 docker-registry skopeo umoci buildah apache2-utils openssl \
+PACKAGES_TEST = acpica-tools passt iproute2 nftables containernetworking-plugins e2fsprogs fio iperf3 docker-registry skopeo umoci buildah apache2-utils openssl python3 \
 	busybox-static debootstrap curl redis-tools
 
 .PHONY: all setup build conformance kernel demo test soak bench fuzz fuzz-coverage install clean payloads
