@@ -7,7 +7,7 @@ import TestSupport
 extension LinuxGuests {
     @Suite("Vsock: talk to the host by sockets")
     struct VsockTests {
-        private static let isSlow = !variable("SVMM_SLOW_TESTS").isEmpty
+        private static let isSlow = SlowTests.areWanted
 
         /// With SVMM_SLOW_TESTS ten thousand.
         static let connectionCount = isSlow ? 10_000 : 1000
