@@ -88,7 +88,7 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Virtio", "GuestMemory", "LinuxSystem", "CLinux"],
                 path: "Tests/TestSupport", swiftSettings: strict),
         // A client of the 9P server, and the same steps as system calls.
-        .target(name: "NinePSupport", dependencies: ["NineP", "CLinux", "LinuxSystem"], path: "Tests/NinePSupport",
+        .target(name: "NinePSupport", dependencies: ["NineP", "CLinux", "LinuxSystem", "TestSupport"], path: "Tests/NinePSupport",
                 swiftSettings: strict),
         // What programs do with bytes that they do not trust, as functions of bytes: for libFuzzer (Tools/fuzz) and for FuzzTests.
         .target(name: "FuzzTargets",
@@ -110,7 +110,7 @@ let package = Package(
                     swiftSettings: strict),
         .testTarget(name: "SnapshotTests", dependencies: ["Snapshot", "Wire", "GuestMemory", "CLinux", "LinuxSystem", "TestSupport"],
                     swiftSettings: strict),
-        .testTarget(name: "NinePTests", dependencies: ["NineP", "NinePSupport", "CLinux", "LinuxSystem"], swiftSettings: strict),
+        .testTarget(name: "NinePTests", dependencies: ["NineP", "NinePSupport", "TestSupport", "CLinux", "LinuxSystem"], swiftSettings: strict),
         .testTarget(name: "FirmwareTests", dependencies: ["Firmware"], swiftSettings: strict),
         .testTarget(name: "KVMTests", dependencies: ["KVM", "LinuxSystem"], swiftSettings: strict),
         .testTarget(name: "BootTests", dependencies: ["Boot", "GuestMemory", "LinuxSystem", "TestSupport"],

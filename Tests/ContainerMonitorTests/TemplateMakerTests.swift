@@ -38,6 +38,7 @@ struct TemplateMakerTests {
         }
 
         private struct Kept: @unchecked Sendable {
+            // Sound: used on the loop's thread alone, while the caller waits.
             let value: TemplateMaker?
             init(_ value: TemplateMaker?) { self.value = value }
         }

@@ -4,6 +4,7 @@ import LinuxSystem
 import NineP
 import NinePSupport
 import Synchronization
+import TestSupport
 import Testing
 
 /// Runs `body` on some threads at once and waits for all of them.
@@ -72,7 +73,7 @@ struct ConcurrencyTests {
         mkdir(tree.inside("b"), 0o755)
         let session = client.session
         try onThreads(4) { index in
-            var random = Random(seed: UInt64(index))
+            var random = SplitMix64(seed: UInt64(index))
             let worker = NinePWorker(session: session, vectorCapacity: 64)
             func send(_ message: Message) {
                 let buffers = MemoryBuffers(message.finished, replyCapacity: 8192)

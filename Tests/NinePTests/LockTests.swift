@@ -3,6 +3,7 @@ import LinuxSystem
 import NineP
 import NinePSupport
 import Synchronization
+import TestSupport
 import Testing
 
 // Types: 0 shared, 1 exclusive, 2 unlock. Replies: 0 success, 1 blocked, 2 error.
@@ -194,7 +195,7 @@ struct LockTests {
 
     @Test("ranges split, join and end as the kernel's do", arguments: 1...20 as ClosedRange<UInt64>)
     func model(seed: UInt64) throws {
-        var random = Random(seed: seed)
+        var random = SplitMix64(seed: seed)
         try tree.file(tree.inside("file"))
         let server = try tree.server()
         let clients = try (0..<2).map { _ in try Client(server) }

@@ -1,4 +1,5 @@
 import NinePSupport
+import TestSupport
 import Testing
 
 @Suite("Random sessions beside the same calls on a directory")
@@ -6,7 +7,7 @@ struct ModelTests {
     @Test("contents, attributes and errors are the same", arguments: 1...24 as ClosedRange<UInt64>)
     func compare(seed: UInt64) throws {
         let comparison = try ModelComparison()
-        var random = Random(seed: seed)
+        var random = SplitMix64(seed: seed)
         var history: [String] = []
         for number in 0..<400 {
             let step = Step.random(&random, handles: comparison.handleCount)

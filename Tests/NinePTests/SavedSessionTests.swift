@@ -3,6 +3,7 @@ import Glibc
 import LinuxSystem
 import NineP
 import NinePSupport
+import TestSupport
 import Testing
 
 @Suite("Saved sessions as bytes")
@@ -87,7 +88,7 @@ struct SavedSessionTests {
 
     @Test("whatever bytes there are, they are refused or restored, and the session answers", arguments: 1...8 as ClosedRange<UInt64>)
     func random(seed: UInt64) throws {
-        var random = Random(seed: seed)
+        var random = SplitMix64(seed: seed)
         let server = try NinePServer()
         let client = try session(server)
         let bytes = client.session.saved().encoded

@@ -3,6 +3,7 @@ import Glibc
 import LinuxSystem
 import NineP
 import NinePSupport
+import TestSupport
 import Testing
 
 @Suite("A session that is saved goes on in another server")
@@ -217,7 +218,7 @@ struct SnapshotTests {
         let (served, direct) = (Tree(), Tree())
         let runner = ProtocolRunner(try Client(served.server()))
         let calls = DirectRunner(direct.share)
-        var random = Random(seed: seed)
+        var random = SplitMix64(seed: seed)
         for number in 0..<300 {
             if random.below(10) == 0 { try runner.client.move(to: served.server()) }
             let step = Step.random(&random, handles: calls.handleCount)

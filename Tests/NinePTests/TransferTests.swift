@@ -2,6 +2,7 @@ import Glibc
 import LinuxSystem
 import NineP
 import NinePSupport
+import TestSupport
 import Testing
 
 /// Sizes of the areas that a message lies in.
@@ -20,7 +21,7 @@ struct TransferTests {
         // The worker lists up to 2048 areas, as a virtqueue of that size would.
         let most = pieces.isEmpty ? Int(size) : min(Int(size), 2000 * pieces.reduce(0, +) / pieces.count)
         let fid = try client.create("file")
-        var random = Random(seed: 5)
+        var random = SplitMix64(seed: 5)
         let data = random.bytes(min(200_000, most - 30))
         for count in [0, 1, 10, 4000, data.count] where count <= data.count && count + 30 <= most {
             let part = Array(data[..<count])
@@ -82,7 +83,7 @@ struct TransferTests {
         let client = try Client(tree.server(), messageSize: 4096)
         try tree.file(tree.inside("file"))
         let fid = try client.find("file")
-        var random = Random(seed: 6)
+        var random = SplitMix64(seed: 6)
         let value = random.bytes(3000)
         let draft = try client.find("file")
         _ = try client.send(Message(.xattrcreate).word(draft).string("user.x").long(3000).word(0))

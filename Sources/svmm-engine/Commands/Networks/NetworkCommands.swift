@@ -28,25 +28,8 @@ struct NetworkInspect: EngineCommand {
     var networks: [String]
 
     func run() async throws {
-        let template = try asUsage { () throws(Expected) in
-            try format.flatMap { text in text == "json" ? nil : text }.map { text throws(Expected) in try FieldTemplate(text) }
-        }
-        try await Engine.run(store) { engine in
-            var objects: [JSONValue] = []
-            var status: Int32 = 0
-            for network in networks {
-                do {
-                    objects.append(try await engine.runtime.network(network).details)
-                } catch {
-                    status = Engine.report(error)
-                }
-            }
-            if let template {
-                for object in objects { printLine(try asUsage { () throws(Expected) in try template.line(object) }) }
-            } else {
-                printLine(JSONValue.array(objects).prettyText)
-            }
-            return status
+        try await Engine.inspect(store, format: format, names: { _ in networks }) { engine, network in
+            try await engine.runtime.network(network).details
         }
     }
 }

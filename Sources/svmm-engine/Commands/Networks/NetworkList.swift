@@ -43,37 +43,25 @@ struct NetworkList: EngineCommand {
     }
 }
 
-/// `--filter KEY=VALUE` of `svmm network ls` and `prune`. Several with the same key: one of them; with different keys: all of them.
+/// `--filter KEY=VALUE` of `svmm network ls` and `prune`.
 struct NetworkFilter: Sendable {
-    private var values: [String: [String]] = [:]
-
-    private static let keys = ["name", "id", "driver", "label", "dangling"]
+    private let filter: KeyedFilter
 
     init(_ texts: [String]) throws(Expected) {
-        for text in texts {
-            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard parts.count == 2, Self.keys.contains(parts[0]) else {
-                throw Expected("KEY=VALUE with a KEY of \(Self.keys.joined(separator: ", ")), found '\(text)'")
-            }
-            if parts[0] == "dangling", !["true", "false"].contains(parts[1]) { throw Expected("dangling=true or dangling=false, found '\(text)'") }
-            values[parts[0], default: []].append(parts[1])
+        filter = try KeyedFilter(texts, keys: ["name", "id", "driver", "label", "dangling"]) { key, value, text throws(Expected) in
+            if key == "dangling", !["true", "false"].contains(value) { throw Expected("dangling=true or dangling=false, found '\(text)'") }
         }
     }
 
     func matches(_ snapshot: NetworkSnapshot) -> Bool {
-        values.allSatisfy { key, values in values.contains { matches(snapshot, key, $0) } }
-    }
-
-    private func matches(_ snapshot: NetworkSnapshot, _ key: String, _ value: String) -> Bool {
-        switch key {
-        case "id": return snapshot.network.identifier.hasPrefix(value)
-        case "name": return snapshot.network.name.contains(value)
-        case "driver": return value == NetworkSnapshot.driver
-        case "dangling": return snapshot.users.isEmpty == (value == "true")
-        default:
-            let parts = value.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard let found = snapshot.network.labels[parts[0]] else { return false }
-            return parts.count < 2 || found == parts[1]
+        filter.matches { key, value in
+            switch key {
+            case "id": snapshot.network.identifier.hasPrefix(value)
+            case "name": snapshot.network.name.contains(value)
+            case "driver": value == NetworkSnapshot.driver
+            case "dangling": snapshot.users.isEmpty == (value == "true")
+            default: KeyedFilter.matches(snapshot.network.labels, label: value)
+            }
         }
     }
 }

@@ -65,66 +65,37 @@ struct VolumeInspect: EngineCommand {
         guard all != !names.isEmpty else {
             throw ValidationError(all ? "--all with volumes' names: expected one of them" : "expected a volume's name, or --all")
         }
-        let template = try asUsage { () throws(Expected) in
-            try format.flatMap { text in text == "json" ? nil : text }.map { text throws(Expected) in try FieldTemplate(text) }
-        }
-        try await Engine.run(store) { engine in
-            var objects: [JSONValue] = []
-            var status: Int32 = 0
-            for name in all ? try await engine.runtime.volumes().map(\.volume.name) : names {
-                do {
-                    let found = try await engine.runtime.inspectVolume(name)
-                    objects.append(found.details(usage: await engine.runtime.diskUsage(found.volume)))
-                } catch {
-                    status = Engine.report(error)
-                }
-            }
-            if let template {
-                for object in objects { printLine(try asUsage { () throws(Expected) in try template.line(object) }) }
-            } else {
-                printLine(JSONValue.array(objects).prettyText)
-            }
-            return status
+        try await Engine.inspect(store, format: format, names: { all ? try await $0.runtime.volumes().map(\.volume.name) : names }) { engine, name in
+            let found = try await engine.runtime.inspectVolume(name)
+            return found.details(usage: await engine.runtime.diskUsage(found.volume))
         }
     }
 }
 
-/// `--filter KEY=VALUE` of `svmm volume ls` and `prune`. Several with the same key: one of them; with different keys: all of them.
+/// `--filter KEY=VALUE` of `svmm volume ls` and `prune`.
 struct VolumeFilter: Sendable {
-    private var values: [String: [String]] = [:]
-
-    private static let keys = ["name", "label", "type", "dangling", "anonymous"]
+    private let filter: KeyedFilter
 
     init(_ texts: [String]) throws(Expected) {
-        for text in texts {
-            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard parts.count == 2, Self.keys.contains(parts[0]) else {
-                throw Expected("KEY=VALUE with a KEY of \(Self.keys.joined(separator: ", ")), found '\(text)'")
+        filter = try KeyedFilter(texts, keys: ["name", "label", "type", "dangling", "anonymous"]) { key, value, text throws(Expected) in
+            if key == "dangling" || key == "anonymous" {
+                guard ["true", "false"].contains(value) else { throw Expected("\(key)=true or false, found '\(text)'") }
             }
-            if parts[0] == "dangling" || parts[0] == "anonymous" {
-                guard ["true", "false"].contains(parts[1]) else { throw Expected("\(parts[0])=true or false, found '\(text)'") }
+            if key == "type" {
+                guard VolumeKind(rawValue: value) != nil else { throw Expected("type=ext4 or type=9p, found '\(text)'") }
             }
-            if parts[0] == "type" {
-                guard VolumeKind(rawValue: parts[1]) != nil else { throw Expected("type=ext4 or type=9p, found '\(text)'") }
-            }
-            values[parts[0], default: []].append(parts[1])
         }
     }
 
     func matches(_ found: VolumeSnapshot) -> Bool {
-        values.allSatisfy { key, values in values.contains { matches(found, key, $0) } }
-    }
-
-    private func matches(_ found: VolumeSnapshot, _ key: String, _ value: String) -> Bool {
-        switch key {
-        case "name": return found.volume.name.contains(value)
-        case "type": return found.volume.kind.rawValue == value
-        case "dangling": return found.users.isEmpty == (value == "true")
-        case "anonymous": return found.volume.isAnonymous == (value == "true")
-        default:
-            let parts = value.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard let label = found.volume.labels[parts[0]] else { return false }
-            return parts.count < 2 || label == parts[1]
+        filter.matches { key, value in
+            switch key {
+            case "name": found.volume.name.contains(value)
+            case "type": found.volume.kind.rawValue == value
+            case "dangling": found.users.isEmpty == (value == "true")
+            case "anonymous": found.volume.isAnonymous == (value == "true")
+            default: KeyedFilter.matches(found.volume.labels, label: value)
+            }
         }
     }
 }
